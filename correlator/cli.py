@@ -1,0 +1,231 @@
+"""The command line (contract CLI.md): flags only; what they ask for is done elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+import msgspec
+
+from correlator import __version__
+from correlator.config import Config, load
+from correlator.errors import ConfigError, CorrelatorError
+from topology.graph import ServiceGraph
+from topology.sources import file as topology_file
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_config_options = [
+    click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration file (TOML)."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one configuration value."),
+]
+
+
+def _configured(command: F) -> F:
+    for option in reversed(_config_options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """One actionable incident per root cause, out of the alert storm of many microservices."""
+
+
+def main() -> None:
+    """Run the command line; exit 2 for bad usage or configuration, 1 for a failed run."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except CorrelatorError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
+@click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
+@click.option("--topology", "topologies", multiple=True, type=click.Path(path_type=Path), help="Topology, JSON or YAML.")
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="Folder of trained models.")
+@click.option("--incidents", type=click.Path(path_type=Path), help="Write incident events here.")
+@click.option("--assignments", type=click.Path(path_type=Path), help="Write one line per input event here.")
+@click.option("--rejected", type=click.Path(path_type=Path), help="Write unusable lines here, with the reason.")
+@click.option("--strict", is_flag=True, help="Exit 1 if a line was rejected.")
+@click.option("--summary", "summary_form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_configured
+def replay(
+    alerts: str | None,
+    log_name: str | None,
+    topologies: tuple[Path, ...],
+    model_path: Path | None,
+    incidents: Path | None,
+    assignments: Path | None,
+    rejected: Path | None,
+    strict: bool,
+    summary_form: str,
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Run the engine over a file, without Kafka: the same input gives the same output."""
+    from correlator.replay import LogReplay, Replay
+    from correlator.shell.lines import lines, open_lines
+
+    if (alerts is None) == (log_name is None):
+        raise click.UsageError("give either --alerts or --log")
+    config = load(config_path, overrides)
+    graphs = [topology_file.load(path) for path in topologies]
+    name = alerts or log_name or "-"
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        source = open_lines(name)
+        outputs = {
+            "incidents": _output(stack, incidents),
+            "assignments": _output(stack, assignments),
+            "rejected": _output(stack, rejected),
+        }
+        run: Replay | LogReplay
+        if log_name is not None:
+            run = LogReplay(config, graphs, **outputs)
+        elif len(graphs) > 1:
+            raise click.UsageError("--alerts takes one --topology")
+        else:
+            run = Replay(config, graphs[0] if graphs else ServiceGraph.empty(), **outputs)
+        with _progress(name) as progress:
+            for number, (line, read) in enumerate(lines(source, run.max_line_bytes), start=1):
+                if line.strip():
+                    run.feed(number, line)
+                progress(read)
+        summary = run.finish()
+    summary.seconds = round(time.perf_counter() - started, 3)
+    summary.events_per_second = round(summary.events / max(summary.seconds, 1e-9), 1)
+    _show_summary(summary, summary_form)
+    if strict and summary.rejected:
+        sys.exit(1)
+
+
+def _output(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
+    if path is None:
+        return None
+    try:
+        return stack.enter_context(path.open("wb"))
+    except OSError as error:
+        raise ConfigError(str(path), [error.strerror or str(error)]) from error
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int], None]]:
+    """Show how much of the input is read, on a terminal only; compressed input has no known length."""
+    plain = name != "-" and not name.endswith((".gz", ".zst"))
+    size = Path(name).stat().st_size if plain else 0
+    if not size or not sys.stderr.isatty():
+        yield lambda read: None
+        return
+    with click.progressbar(length=size, label="replay", file=sys.stderr) as bar:
+        done = 0
+
+        def advance(read: int) -> None:
+            nonlocal done
+            if read - done >= size // 200 or read == size:
+                bar.update(read - done)
+                done = read
+
+        yield advance
+
+
+def _show_summary(summary: Any, form: str) -> None:
+    values = msgspec.to_builtins(summary)
+    if form == "json":
+        click.echo(msgspec.json.encode(values))
+        return
+    values["noise_reduction"] = f"{summary.noise_reduction:.1%} (1 - pages / firing events)"
+    values["dispositions"] = ", ".join(f"{name} {count}" for name, count in values["dispositions"].items() if count)
+    for name in ("first_at", "last_at"):
+        del values[name]
+    for name, value in values.items():
+        click.echo(f"{name.replace('_', ' '):>18}  {value}")
+
+
+@cli.command("check-config")
+@_configured
+def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Check the configuration, and the topology it names, with the loader that the worker uses."""
+    config = load(config_path, overrides)
+    click.echo(f"configuration is valid, version {config.version()}")
+    if config.worker.topology is not None:
+        graph = topology_file.load(config.worker.topology)
+        click.echo(f"topology is valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies")
+
+
+@cli.group()
+def topology() -> None:
+    """Read and check a dependency graph."""
+
+
+@topology.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+def topology_check(path: Path) -> None:
+    """Report every problem of a topology file."""
+    graph = topology_file.load(path)
+    click.echo(f"{path}: valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies")
+    for cycle in graph.cycles():
+        click.echo(f"note: {len(cycle)} services depend on each other in a circle: {', '.join(cycle[:10])}")
+    alone = [service.name for service in graph.services() if not graph.dependencies(service.name) and not graph.dependents(service.name)]
+    if alone:
+        click.echo(f"note: {len(alone)} services have no dependency and no dependent: {', '.join(alone[:10])}")
+
+
+@topology.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--service", help="Only this service: what it depends on, what depends on it.")
+def topology_show(path: Path, service: str | None) -> None:
+    """Print a dependency graph, one service a line."""
+    graph = topology_file.load(path)
+    if service is not None:
+        name = graph.resolve(service)
+        if name is None:
+            raise ConfigError(str(path), [f"no service {service!r}"])
+        click.echo(f"{name}\n  depends on:  {_names(to for to, _ in graph.dependencies(name))}")
+        click.echo(f"  depended on: {_names(graph.dependents(name))}")
+        click.echo(f"  blast radius: {_names(graph.blast_radius(name, limit=1000))}")
+        return
+    for known in graph.services():
+        edges = ", ".join(
+            to if edge.type == "calls" else f"{to} ({edge.type})" for to, edge in graph.dependencies(known.name)
+        )
+        owner = f" [{known.owner}]" if known.owner else ""
+        click.echo(f"{known.name} ({known.kind}){owner}{' -> ' + edges if edges else ''}")
+
+
+def _names(names: Any) -> str:
+    return ", ".join(names) or "-"
+
+
+@cli.command()
+@click.option("--alerts", type=click.Path(path_type=Path), required=True)
+@click.option("--truth", type=click.Path(path_type=Path), required=True)
+@click.option("--assignments", type=click.Path(path_type=Path), required=True)
+@click.option("--incidents", type=click.Path(path_type=Path), required=True)
+@click.option("--json", "as_json", is_flag=True)
+def score(alerts: Path, truth: Path, assignments: Path, incidents: Path, as_json: bool) -> None:
+    """Score a replay against a truth file of labelled incidents."""
+    from correlator import scoring
+
+    click.echo(scoring.run(alerts, truth, assignments, incidents, as_json))

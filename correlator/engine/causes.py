@@ -1,0 +1,224 @@
+"""How likely one node of trouble is the cause of another, as a density per second.
+
+Every node competes for its explanation: a fault of its own, background noise, or one other node. The three are
+comparable because all are densities: expected events per second at that service and time.
+
+    own fault   phi       = FAULT_RATE x (change nearby)
+    noise       lambda    = background rate of its rarest alert x facets x persistence / severity
+    cause j     w(j, i)   = p(path) x f(t_i - t_j) x travel(kind of i, direction) x text x ends
+
+The form and its first constants come from throw-away prototypes; what was tuned since, on which data and with which
+gain, stands in docs/quality.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+
+from correlator.config import EngineConfig
+from correlator.domain import Severity
+from correlator.engine.kinds import CAUSE_LIKE, Kind
+from correlator.engine.state import Node
+from topology.graph import DependencyType, ServiceGraph
+
+#: Faults per second and service: one in eleven days.
+FAULT_RATE = 1e-6
+#: A second kind of alert on the same service within one episode makes noise this much less likely.
+FACET_FACTOR = 0.3
+_MAX_FACETS = 4
+#: Probability that a fault of a dependency shows at its dependent, where the graph does not say.
+DEFAULT_STRENGTH = {
+    DependencyType.CALLS: 0.4,
+    DependencyType.DEPENDS_ON: 0.4,
+    DependencyType.CONSUMES: 0.25,
+    DependencyType.RUNS_ON: 0.5,
+}
+#: A call that is in an alert, whether the graph knows it or not.
+CALL_STRENGTH = 0.4
+#: Probability that a failing caller shows at what it calls, by starving or flooding it.
+DOWNWARD = 0.3
+#: Probability that a service in trouble has an alert at all.
+COVERAGE = 0.7
+#: A path known from a text only.
+MENTION_STRENGTH = 0.3
+#: The same service, an episode earlier.
+RELAPSE_STRENGTH = 0.3
+
+#: P(kind at the victim | its dependency is in trouble) relative to P(kind | own fault).
+_CLIMBS = {
+    Kind.DOWN: 0.1,
+    Kind.SATURATION: 0.1,
+    Kind.ERRORS: 1.0,
+    Kind.LATENCY: 1.0,
+    Kind.DEPENDENCY: 2.0,
+    Kind.TRAFFIC: 0.5,
+    Kind.SURGE: 0.1,
+    Kind.CHANGE: 0.02,
+    Kind.OTHER: 0.5,
+}
+#: The same for trouble that descends from a caller to what it calls.
+_DESCENDS = {
+    Kind.DOWN: 0.02,
+    Kind.SATURATION: 0.1,
+    Kind.ERRORS: 0.05,
+    Kind.LATENCY: 0.1,
+    Kind.DEPENDENCY: 0.05,
+    Kind.TRAFFIC: 1.0,
+    Kind.SURGE: 1.0,
+    Kind.CHANGE: 0.02,
+    Kind.OTHER: 0.05,
+}
+_SEVERITY_FACTOR = {
+    Severity.CRITICAL: 2.0,
+    Severity.ERROR: 1.5,
+    Severity.WARNING: 1.0,
+    Severity.UNKNOWN: 1.0,
+    Severity.INFO: 0.5,
+}
+
+
+class Path(msgspec.Struct, frozen=True):
+    """A way for trouble to reach a service: from `cause`, over at most one silent service `via`."""
+
+    cause: str
+    strength: float
+    hops: int
+    via: str = ""
+    downward: bool = False
+
+
+class Paths:
+    """The ways trouble can reach a service in one version of the graph, found on demand and remembered."""
+
+    _PER_SERVICE = 64  # the strongest paths are kept: a gateway may depend on hundreds of services
+
+    def __init__(self, graph: ServiceGraph, max_hops: int) -> None:
+        self.graph = graph
+        self._max_hops = max_hops
+        self._upward: dict[str, tuple[Path, ...]] = {}
+
+    def from_dependencies(self, service: str) -> tuple[Path, ...]:
+        """Return the paths from what `service` depends on, one or two hops away, by strength and name."""
+        known = self._upward.get(service)
+        if known is None:
+            if len(self._upward) >= 50_000:
+                self._upward.clear()
+            known = self._upward[service] = self._find(service)
+        return known
+
+    def _find(self, service: str) -> tuple[Path, ...]:
+        found = {name: Path(name, strength_of(edge), 1) for name, edge in self.graph.dependencies(service)}
+        if self._max_hops > 1:
+            for middle, near in list(found.items()):
+                for name, edge in self.graph.dependencies(middle):
+                    through = near.strength * strength_of(edge)
+                    known = found.get(name)
+                    if name != service and (known is None or (known.hops == 2 and known.strength < through)):
+                        found[name] = Path(name, through, 2, via=middle)
+        ordered = sorted(found.values(), key=lambda path: (path.hops, -path.strength, path.cause))
+        return tuple(ordered[: self._PER_SERVICE])
+
+
+def strength_of(edge: object) -> float:
+    """Return the declared strength of an edge, else the default of its type."""
+    strength: float | None = getattr(edge, "strength", None)
+    return DEFAULT_STRENGTH[edge.type] if strength is None else strength  # type: ignore[attr-defined]
+
+
+class Explainer:
+    """Densities for nodes at one moment of one scope."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        paths: Paths,
+        rate: Callable[[str, str], float],
+        changed_at: Callable[[str], int],
+        now: int,
+    ) -> None:
+        self._paths = paths
+        self._window = config.correlation_window_seconds
+        self._rate = rate
+        self._changed_at = changed_at
+        self._now = now
+
+    def fault(self, node: Node) -> float:
+        """Return the density of a fault of the node's own."""
+        changed = self._changed_at(node.service)
+        if not changed or not 0 <= node.onset_at - changed <= 1_800_000:
+            return FAULT_RATE
+        return FAULT_RATE * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
+
+    def noise(self, node: Node) -> float:
+        """Return the density of the node being everyday noise."""
+        rarest = min(self._rate(node.service, name) for name in node.names)
+        facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
+        flapping = 1.0 if node.steady else 100.0
+        return rarest * facets * flapping * self._persistence(node) / _SEVERITY_FACTOR[node.severity]
+
+    def _persistence(self, node: Node) -> float:
+        """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young."""
+        until = self._now if node.firing else node.ended_at
+        age = min(max(0, until - node.onset_at) / 1000, 1800.0)
+        if node.firing:
+            return (0.85 * math.exp(-age / 90) + 0.15 * math.exp(-age / 600)) / math.exp(-age / 1200)
+        noise = 0.85 / 90 * math.exp(-age / 90) + 0.15 / 600 * math.exp(-age / 600)
+        return min(8.0, noise / (math.exp(-age / 1200) / 1200))
+
+    def by(self, victim: Node, cause: Node, path: Path) -> float:
+        """Return the density of `victim` being caused by `cause` along `path`."""
+        travel = _DESCENDS if path.downward else _CLIMBS
+        kind = _weakest(victim, travel)
+        strength = path.strength
+        if path.hops == 2:
+            strength *= 1 - COVERAGE  # the service between ought to have spoken
+        delay = self.delay(victim.onset_at - cause.onset_at, path.hops, alive=cause.firing > 0)
+        if delay == 0.0:
+            return 0.0
+        return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
+
+    def delay(self, offset_ms: int, hops: int, *, alive: bool) -> float:
+        """Return the density of a victim's onset `offset_ms` after its cause's.
+
+        Two-sided and heavy-tailed: what is between two onsets is above all how long each rule waits before it fires.
+        """
+        offset = offset_ms / 1000
+        window = self._window
+        if abs(offset) > window:
+            return 0.05 / 3600 if alive and 0 < offset <= 3600 else 0.0
+        after, before = hops * window / 8, hops * window / 11
+        width = after if offset >= 0 else before
+        return 0.9 / (after + before) * math.exp(-abs(offset) / width) + 0.1 / (2 * window)
+
+
+def _weakest(victim: Node, travel: dict[Kind, float]) -> float:
+    """Return the travel factor of the node: the kinds that travel least tell the most about where it came from."""
+    return min(travel[kind] for kind in victim.kinds)
+
+
+def _text(victim: Node, cause: Node) -> float:
+    if not victim.mentions:
+        return 1.0
+    return 5.0 if cause.service in victim.mentions else 0.4
+
+
+def _ends(victim: Node, cause: Node) -> float:
+    if not cause.firing and cause.ended_at + 30_000 < victim.onset_at:
+        return 0.1  # the cause was over before
+    if not cause.firing and not victim.firing and abs(cause.ended_at - victim.ended_at) <= 90_000:
+        return 1.5  # they ended together
+    if cause.firing and not victim.firing and victim.ended_at + 150_000 < cause.onset_at:
+        return 0.4
+    return 1.0
+
+
+def root_weight(node: Node) -> float:
+    """Return how much the node's kinds look like a root rather than like a victim, relative to 1."""
+    if any(kind in CAUSE_LIKE for kind in node.kinds):
+        return 6.0
+    if all(kind in (Kind.DEPENDENCY, Kind.TRAFFIC, Kind.SURGE) for kind in node.kinds):
+        return 0.3
+    return 2.0 if node.callers else 1.0

@@ -1,0 +1,57 @@
+"""What the engine says: one decision for every event at once, and one verdict for every node when its fate is sealed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from correlator.domain import Disposition, IncidentEvent
+
+
+class Reason(StrEnum):
+    """Why an event was dealt with as it was; a closed set."""
+
+    # firing, first of its episode: the fate of its node decides
+    NEW_TROUBLE = "new_trouble"  # first alert of a service's episode
+    SAME_SERVICE = "same_service"  # another facet of an episode
+    FLAPPING = "flapping"  # fires too often to begin an episode of its own
+    # at once
+    REPEAT = "repeat"  # firing, known to fire
+    REPEATED_RESOLVE = "repeated_resolve"
+    ALERT_RESOLVED = "alert_resolved"
+    INSTANCE_RESOLVED = "instance_resolved"  # other instances of the alert still fire
+    OLDER_EPISODE = "older_episode"  # about a firing that is over
+    RESOLVED_BEFORE_FIRING = "resolved_before_firing"
+    CHANGE = "change"  # a deploy or the like: context, never a page
+    # verdicts
+    ROOT_OF_INCIDENT = "root_of_incident"
+    EXPLAINED = "explained"  # by the root of its incident, over the graph
+    BACKGROUND = "background"  # more likely everyday noise than a fault
+    TRANSIENT = "transient"  # over before it was worth a page
+    LOW_SEVERITY = "low_severity"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done with one event. Where `disposition` is None, the verdict on `node` will say."""
+
+    event_id: str
+    fingerprint: str
+    disposition: Disposition | None
+    reason: Reason
+    scope: str
+    node: int  # 0 where it belongs to none
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The final fate of a node and so of the events in it."""
+
+    node: int
+    scope: str
+    incident_id: str | None
+    disposition: Disposition  # attached or suppressed
+    reason: Reason
+    opening_event: str | None  # the event that opened the incident, where this node holds it
+
+
+Output = Decision | Verdict | IncidentEvent

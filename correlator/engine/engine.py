@@ -1,0 +1,279 @@
+"""The engine: alert events and time in, decisions and incident events out. Pure and deterministic.
+
+One engine serves one partition of the event log. What is in different scopes is never correlated. Results depend on
+the events, their arrival times and the announced versions alone; how often somebody says what time it is changes
+nothing, because the engine itself knows at which second something is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from correlator.config import EngineConfig
+from correlator.domain import AlertEvent, Disposition, Versions
+from correlator.engine import background, episodes, nodes
+from correlator.engine.causes import Explainer, Paths
+from correlator.engine.decisions import Decision, Output, Reason
+from correlator.engine.episodes import Change
+from correlator.engine.forest import plant
+from correlator.engine.incidents import Lifecycle
+from correlator.engine.kinds import Kind, KindTable
+from correlator.engine.ranking import PosteriorRanker, Ranker
+from correlator.engine.state import Alert, Incident, Node, Scope, State
+from correlator.engine.timers import Due, Timers
+from topology.graph import ServiceGraph
+
+
+class Engine:
+    """Correlate one partition's events.
+
+    Args:
+        config: every setting that changes a decision.
+        ranker: names the root among the candidates; the plain posterior unless given.
+        state: where to go on from; empty unless given.
+        graph: the version of the graph that `state` names, if it names one.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        ranker: Ranker | None = None,
+        state: State | None = None,
+        graph: ServiceGraph | None = None,
+    ) -> None:
+        self._config = config
+        self._ranker = ranker or PosteriorRanker()
+        self._kinds = KindTable(config.kind_rules)
+        self._window_ms = round(config.correlation_window_seconds * 1000)
+        self._config_version = config.version()
+        self._timers = Timers()
+        self.state = state or State()
+        self._set_graph(graph or ServiceGraph.empty())
+        self._note_everything_due()
+
+    # -- what the shell calls ------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.state.now
+
+    def next_due(self) -> int | None:
+        """Return when something is to happen without a further event; None when nothing is pending any more."""
+        return self._timers.next_at()
+
+    def on_event(self, event: AlertEvent, now: int) -> list[Output]:
+        """Apply one event that arrived at `now`; time never goes back."""
+        outputs = self.tick(now)
+        scope = self.state.scopes.get(event.scope)
+        if scope is None:
+            scope = self.state.scopes[event.scope] = Scope(name=event.scope)
+            background.start(scope.background, self.state.now)
+        outputs.append(self._apply(scope, event))
+        return outputs
+
+    def tick(self, now: int) -> list[Output]:
+        """Let everything happen that is due until `now`."""
+        outputs: list[Output] = []
+        while (entry := self._timers.pop(now)) is not None:
+            at, what, scope_name, key = entry
+            self.state.now = max(self.state.now, at)
+            scope = self.state.scopes[scope_name]
+            if what is Due.LEASE:
+                self._lease_due(scope, key, at)
+            elif what is Due.NODE:
+                self._freeze(scope, int(key), at)
+            elif what is Due.SOLVE:
+                if scope.solve_due_at == at:
+                    outputs.extend(self._solve(scope))
+            elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
+                outputs.extend(self._lifecycle(scope).review(incident))
+        self.state.now = max(self.state.now, now)
+        return outputs
+
+    def use_topology(self, graph: ServiceGraph, now: int) -> list[Output]:
+        """Go on with another version of the graph from `now` on."""
+        outputs = self.tick(now)
+        self._set_graph(graph)
+        for scope in self.state.scopes.values():
+            self._changed(scope)
+        return outputs
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _apply(self, scope: Scope, event: AlertEvent) -> Decision:
+        now = self.state.now
+        kind = self._kinds.kind(event)
+        if kind is Kind.CHANGE:
+            nodes.note_change(scope, event)
+            return _decision(event, 0, Disposition.SUPPRESSED, Reason.CHANGE)
+        alert = scope.alerts.get(event.fingerprint)
+        if alert is None:
+            alert = scope.alerts[event.fingerprint] = episodes.new_alert(event, kind)
+        severity = alert.severity
+        change = episodes.apply(alert, event, self._config, now)
+        self._note_lease(scope, alert)
+        node = scope.nodes.get(alert.node)
+        if change is Change.RENEWED:
+            if node is not None:
+                node.events += 1
+                if alert.severity is not severity and alert.severity.rank > node.severity.rank:
+                    node.severity = alert.severity
+                    self._changed(scope)
+            return _decision(event, alert.node, Disposition.DUPLICATE, Reason.REPEAT)
+        if change in (Change.ACTIVATED, Change.RESTARTED):
+            if change is Change.RESTARTED and node is not None:
+                nodes.leave(node, now)
+            node, reason = self._join(scope, alert, event)
+            return _decision(event, node.id, None, reason)
+        if node is not None:
+            node.events += 1
+        if change is Change.ENDED and node is not None:
+            nodes.leave(node, alert.ended_at)
+            self._changed(scope)
+        return _decision(event, alert.node, *_SETTLED[change])
+
+    def _join(self, scope: Scope, alert: Alert, event: AlertEvent) -> tuple[Node, Reason]:
+        """Put a newly firing alert into the current node of its service, or begin one."""
+        now = self.state.now
+        flapping = episodes.is_flapping(alert, now)
+        node = scope.nodes.get(alert.node) if flapping else None
+        reason = Reason.FLAPPING
+        if node is None:
+            node = nodes.current(scope, event, now, self._window_ms)
+            reason = Reason.SAME_SERVICE
+        if node is None:
+            node = nodes.begin(scope, self.state.next_node, event, now)
+            self.state.next_node += 1
+            node.due_at = self._timers.add(now + self._window_ms + 60_000, Due.NODE, scope.name, str(node.id))
+            reason = Reason.NEW_TROUBLE
+        nodes.add(node, alert, event, flapping=flapping, mentions=self._mentions(event))
+        alert.node = node.id
+        self._changed(scope)
+        return node, reason
+
+    def _mentions(self, event: AlertEvent) -> Iterator[str]:
+        """Yield the services that the alert's text names, other than its own and the caller of its call."""
+        own = {event.service} | ({event.edge.caller, event.edge.callee} if event.edge else set())
+        for word in nodes.words(event.summary):
+            service = self._graph.resolve(word)
+            if service is not None and service not in own:
+                yield service
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def _lease_due(self, scope: Scope, fingerprint: str, at: int) -> None:
+        alert = scope.alerts.get(fingerprint)
+        if alert is None or alert.lease_due_at != at:
+            return
+        alert.lease_due_at = 0
+        if alert.firing and episodes.expire(alert, at):
+            node = scope.nodes.get(alert.node)
+            if node is not None:
+                nodes.leave(node, at)
+            self._changed(scope)
+        elif not alert.firing and alert.last_heard() + episodes.MEMORY_MS <= at:
+            del scope.alerts[fingerprint]
+            return
+        self._note_lease(scope, alert)
+
+    def _note_lease(self, scope: Scope, alert: Alert) -> None:
+        """See that the alert has one entry in the timers, not later than it needs."""
+        due_at = episodes.lease_due(alert) if alert.firing else alert.last_heard() + episodes.MEMORY_MS
+        if alert.lease_due_at == 0 or due_at < alert.lease_due_at - 1000:
+            alert.lease_due_at = self._timers.add(due_at, Due.LEASE, scope.name, alert.fingerprint)
+
+    def _freeze(self, scope: Scope, key: int, at: int) -> None:
+        """Let a node keep its place from now on; its alerts count towards the background rates."""
+        node = scope.nodes.get(key)
+        if node is None or node.frozen or node.due_at != at:
+            return
+        node.frozen = True
+        node.due_at = 0
+        if scope.current.get(node.service) == key:
+            del scope.current[node.service]
+        for name in node.names:
+            background.count(scope.background, node.service, name, 1.0, at)
+
+    def _changed(self, scope: Scope) -> None:
+        """See that the scope is solved at the next whole second."""
+        if scope.solve_due_at == 0:
+            scope.solve_due_at = self._timers.add(self.state.now + 1, Due.SOLVE, scope.name, "")
+
+    def _note_everything_due(self) -> None:
+        """Rebuild the timers from the state, after a snapshot was loaded."""
+        for scope in self.state.scopes.values():
+            entries = [(scope.solve_due_at, Due.SOLVE, "")]
+            entries += [(alert.lease_due_at, Due.LEASE, key) for key, alert in scope.alerts.items()]
+            entries += [(node.due_at, Due.NODE, str(key)) for key, node in scope.nodes.items()]
+            entries += [(incident.due_at, Due.INCIDENT, key) for key, incident in scope.incidents.items()]
+            for at, what, key in entries:
+                if at:
+                    self._timers.add(at, what, scope.name, key)
+
+    # -- correlation ---------------------------------------------------------------------------------------------
+
+    def _solve(self, scope: Scope) -> list[Output]:
+        """Explain all live nodes anew and let the incidents follow."""
+        scope.solve_due_at = 0
+        now = self.state.now
+        live = {key: node for key, node in scope.nodes.items() if nodes.is_live(node, now, self._window_ms)}
+        published = {key: _is_published(scope.incidents.get(node.incident)) for key, node in live.items()}
+        forest = plant(live, self._paths, self._explainer(scope), published)
+        return list(self._lifecycle(scope).follow(forest, live))
+
+    def _explainer(self, scope: Scope) -> Explainer:
+        now = self.state.now
+        width = max(len(self._graph), len(scope.background.pairs))
+        known: dict[tuple[str, str], float] = {}
+
+        def rate(service: str, name: str) -> float:
+            value = known.get((service, name))
+            if value is None:
+                value = known[service, name] = background.rate(scope.background, service, name, width, now)
+            return value
+
+        return Explainer(self._config, self._paths, rate, lambda service: nodes.changed_at(scope, service), now)
+
+    def _lifecycle(self, scope: Scope) -> Lifecycle:
+        return Lifecycle(
+            config=self._config,
+            scope=scope,
+            paths=self._paths,
+            explainer=self._explainer(scope),
+            ranker=self._ranker,
+            timers=self._timers,
+            versions=Versions(
+                topology=self.state.topology, model=self._ranker.version, config=self._config_version
+            ),
+            now=self.state.now,
+        )
+
+    def _set_graph(self, graph: ServiceGraph) -> None:
+        self._graph = graph
+        self._paths = Paths(graph, self._config.max_hops)
+        self.state.topology = graph.version
+
+
+_SETTLED = {
+    Change.ENDED: (Disposition.RESOLVED, Reason.ALERT_RESOLVED),
+    Change.INSTANCE_ENDED: (Disposition.RESOLVED, Reason.INSTANCE_RESOLVED),
+    Change.REPEATED_RESOLVE: (Disposition.DUPLICATE, Reason.REPEATED_RESOLVE),
+    Change.OLDER: (Disposition.STALE, Reason.OLDER_EPISODE),
+    Change.EARLY_RESOLVE: (Disposition.STALE, Reason.RESOLVED_BEFORE_FIRING),
+}
+
+
+def _decision(event: AlertEvent, node: int, disposition: Disposition | None, reason: Reason) -> Decision:
+    return Decision(
+        event_id=event.id,
+        fingerprint=event.fingerprint,
+        disposition=disposition,
+        reason=reason,
+        scope=event.scope,
+        node=node,
+    )
+
+
+def _is_published(incident: Incident | None) -> bool:
+    return incident is not None and incident.revision > 0

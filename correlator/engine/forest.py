@@ -1,0 +1,316 @@
+"""The cause forest: every node takes its best explanation, cycles are broken, a tree is an incident.
+
+A pure function of the live nodes: no history, no arrival order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from correlator.engine.causes import (
+    CALL_STRENGTH,
+    COVERAGE,
+    DOWNWARD,
+    FAULT_RATE,
+    MENTION_STRENGTH,
+    RELAPSE_STRENGTH,
+    Explainer,
+    Path,
+    Paths,
+    strength_of,
+)
+from correlator.engine.state import Node
+
+#: A published explanation gives way only to a clearly better one: twice the density.
+STICKINESS = math.log(2)
+#: Least gain, in nats, for which a silent service is named the common cause of several trees.
+_MIN_COVER_GAIN = 1.5
+#: Prior cost of a root that says nothing, in nats beside its missing coverage.
+_SILENT_COST = math.log(3)
+#: Quiet dependents count less than fully: their silences are correlated (a dead exporter, a rule nobody wrote).
+_QUIET_TEMPER = 0.5
+#: How much of a service a fault may take: all, half, an endpoint.
+_ALPHAS = (1.0, 0.5, 0.2)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One way a node can be explained by another."""
+
+    cause: int
+    log_density: float
+    path: Path
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """Nodes with one cause. `silent` names it where it has no node."""
+
+    roots: tuple[int, ...]
+    nodes: tuple[int, ...]
+    silent: str
+    weight: float  # log density of this explanation of all its nodes
+
+
+class Forest(msgspec.Struct, frozen=True):
+    parents: dict[int, int]
+    trees: list[Tree]
+
+
+def candidates(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer) -> dict[int, list[Link]]:
+    """Return, for every node, the other nodes that may have caused it."""
+    live = _Live(nodes)
+    return {node.id: _links(node, live, paths, explainer) for node in nodes.values()}
+
+
+class _Live:
+    """The nodes by service, and who complains about calls to whom."""
+
+    def __init__(self, nodes: Mapping[int, Node]) -> None:
+        self.nodes: dict[str, list[Node]] = defaultdict(list)
+        self.accused: dict[str, dict[str, None]] = defaultdict(dict)  # caller -> services it complains about
+        for node in nodes.values():
+            self.nodes[node.service].append(node)
+            for caller in node.callers:
+                self.accused[caller][node.service] = None
+
+
+def _links(victim: Node, live: _Live, paths: Paths, explainer: Explainer) -> list[Link]:
+    best: dict[int, Link] = {}
+    for path in _ways_to(victim, live, paths):
+        if path.hops == 2 and path.via in live.nodes:
+            continue  # the service between speaks for itself
+        for cause in live.nodes[path.cause]:
+            density = explainer.by(victim, cause, path) if cause.id != victim.id else 0.0
+            if density <= 0:
+                continue
+            known = best.get(cause.id)
+            log_density = round(math.log(density), 9)
+            if known is None or log_density > known.log_density:
+                best[cause.id] = Link(cause.id, log_density, path)
+    return list(best.values())
+
+
+def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
+    service = victim.service
+    graph = paths.graph
+    for path in paths.from_dependencies(service):
+        if path.cause in live.nodes:
+            yield path
+    dependents = graph.dependents(service)
+    # Whichever is shorter: a hub has thousands of dependents, a storm thousands of services in trouble.
+    if len(dependents) <= len(live.nodes):
+        callers = [name for name in dependents if name in live.nodes]
+    else:
+        callers = [name for name in live.nodes if graph.depends(name, service)]
+    for caller in callers:
+        yield Path(caller, DOWNWARD, 1, downward=True)
+    if len(live.nodes[service]) > 1:
+        yield Path(service, RELAPSE_STRENGTH, 1)
+    for name in victim.mentions:
+        if name in live.nodes:
+            yield Path(name, MENTION_STRENGTH, 1)
+    for name in live.accused.get(service, ()):
+        yield Path(name, CALL_STRENGTH, 1)
+
+
+def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, published: Mapping[int, bool]) -> Forest:
+    """Explain all `nodes` (by id, in order) and return the trees.
+
+    `published` tells which nodes belong to an incident somebody has seen: their parents are sticky. A frozen node keeps
+    its parent.
+    """
+    links = candidates(nodes, paths, explainer)
+    faults = {node.id: math.log(explainer.fault(node)) for node in nodes.values()}
+    noises = {node.id: math.log(explainer.noise(node)) for node in nodes.values()}
+    alone = {key: round(max(faults[key], noises[key]), 9) for key in nodes}
+    parents: dict[int, int] = {}
+    for node in nodes.values():
+        if node.frozen:
+            parents[node.id] = node.parent if node.parent in nodes else 0
+        else:
+            parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
+    _break_cycles(nodes, parents, links, alone)
+    covered = _cover(nodes, parents, paths, explainer, faults, noises)
+    return Forest(parents=parents, trees=_trees(parents, links, covered, faults))
+
+
+def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
+    choice, value = 0, alone + (STICKINESS if sticky and node.parent == 0 else 0.0)
+    for link in links:
+        score = link.log_density + (STICKINESS if sticky and node.parent == link.cause else 0.0)
+        if score > value:
+            choice, value = link.cause, score
+    return choice
+
+
+def _break_cycles(
+    nodes: Mapping[int, Node],
+    parents: dict[int, int],
+    links: Mapping[int, list[Link]],
+    alone: Mapping[int, float],
+) -> None:
+    """Re-parent, in each cycle, the node that loses least by it (the greedy step of Chu-Liu and Edmonds)."""
+    while cycle := _find_cycle(parents):
+        inside = set(cycle)
+        fed_by_cycle = {key for key in parents if _leads_into(key, parents, inside)}
+        best: tuple[float, int, int] | None = None
+        for key in sorted(cycle):
+            now = next((link.log_density for link in links[key] if link.cause == parents[key]), alone[key])
+            outside = [(link.log_density, -link.cause) for link in links[key] if link.cause not in fed_by_cycle]
+            density, cause = max([(alone[key], 0), *outside])
+            loss = now - density + (1e6 if nodes[key].frozen else 0.0)
+            if best is None or loss < best[0]:
+                best = (loss, key, -cause)
+        assert best is not None
+        parents[best[1]] = best[2]
+
+
+def _find_cycle(parents: Mapping[int, int]) -> list[int]:
+    done: set[int] = set()
+    for start in parents:
+        trail: dict[int, None] = {}
+        key = start
+        while key and key not in done and key not in trail:
+            trail[key] = None
+            key = parents[key]
+        if key in trail:
+            keys = list(trail)
+            return keys[keys.index(key) :]
+        done.update(trail)
+    return []
+
+
+def _leads_into(key: int, parents: Mapping[int, int], inside: set[int]) -> bool:
+    seen: set[int] = set()
+    while key and key not in seen:
+        if key in inside:
+            return True
+        seen.add(key)
+        key = parents[key]
+    return False
+
+
+def _trees(
+    parents: Mapping[int, int],
+    links: Mapping[int, list[Link]],
+    covered: Mapping[int, tuple[str, float]],
+    faults: Mapping[int, float],
+) -> list[Tree]:
+    members: dict[int, list[int]] = defaultdict(list)
+    for key in parents:
+        root = key
+        while parents[root]:
+            root = parents[root]
+        members[root].append(key)
+    groups: dict[str | int, list[int]] = defaultdict(list)
+    for root in members:
+        groups[covered[root][0] if root in covered else root].append(root)
+    trees = []
+    for cause, roots in groups.items():
+        nodes = sorted(key for root in roots for key in members[root])
+        weight = 0.0
+        for key in nodes:
+            if key in covered:
+                weight += covered[key][1]  # under the silent service, in place of a fault of its own
+            elif key in roots:
+                weight += faults[key]
+            else:
+                weight += next((link.log_density for link in links[key] if link.cause == parents[key]), faults[key])
+        silent = cause if isinstance(cause, str) else ""
+        trees.append(Tree(roots=tuple(sorted(roots)), nodes=tuple(nodes), silent=silent, weight=round(weight, 9)))
+    return sorted(trees, key=lambda tree: tree.nodes[0])
+
+
+class _Cover(msgspec.Struct, frozen=True):
+    gain: float
+    service: str
+    shares: dict[int, float]
+
+
+def _cover(
+    nodes: Mapping[int, Node],
+    parents: Mapping[int, int],
+    paths: Paths,
+    explainer: Explainer,
+    faults: Mapping[int, float],
+    noises: Mapping[int, float],
+) -> dict[int, tuple[str, float]]:
+    """Find silent services that explain several trees at once, greedily, best first.
+
+    Returns, for each covered root, the silent service and the log density of that root under it. Each dependent
+    that ought to alert and does not counts against a candidate: this keeps hubs from explaining everything.
+    """
+    live = {node.service for node in nodes.values()}
+    children: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for key, parent in parents.items():
+        if parent == 0:
+            for path in paths.from_dependencies(nodes[key].service):
+                if path.cause not in live and (path.hops == 1 or path.via not in live):
+                    children[path.cause].append((key, path))
+    taken: dict[int, tuple[str, float]] = {}
+    while True:
+        best: _Cover | None = None
+        for service in sorted(children):
+            free = [(key, path) for key, path in children[service] if key not in taken]
+            if len({nodes[key].service for key, _ in free}) < 2:
+                continue
+            cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises)
+            if cover is not None and (best is None or round(cover.gain, 9) > round(best.gain, 9)):
+                best = cover
+        if best is None:
+            return taken
+        taken.update({key: (best.service, share) for key, share in best.shares.items()})
+
+
+def _best_cover(
+    service: str,
+    free: list[tuple[int, Path]],
+    nodes: Mapping[int, Node],
+    live: set[str],
+    paths: Paths,
+    explainer: Explainer,
+    faults: Mapping[int, float],
+    noises: Mapping[int, float],
+) -> _Cover | None:
+    prior = math.log(FAULT_RATE * (1 - COVERAGE)) - _SILENT_COST
+    best: _Cover | None = None
+    for onset in sorted({nodes[key].onset_at for key, _ in free}):
+        for alpha in _ALPHAS:
+            shares: dict[int, float] = {}
+            gain = prior
+            for key, path in free:
+                node = nodes[key]
+                offset = node.onset_at - onset
+                if offset < 0:
+                    continue
+                strength = min(0.95, alpha * path.strength * COVERAGE * (0.3 if path.hops == 2 else 1.0))
+                density = strength * (1.0 if offset == 0 else explainer.delay(offset, path.hops, alive=True))
+                if density <= 0:
+                    continue
+                log_density = math.log(density)
+                better = log_density - max(faults[key], noises[key])
+                if better > 0:
+                    gain += better
+                    shares[key] = log_density
+            if len({nodes[key].service for key in shares}) < 2:
+                continue
+            gain -= _QUIET_TEMPER * quiet_cost(service, alpha, live, paths)
+            if gain >= _MIN_COVER_GAIN and (best is None or gain > best.gain):
+                # The node at the onset fixes the time of the fault; the fault's own density pays for it.
+                first = min(shares, key=lambda key: (nodes[key].onset_at, key))
+                shares[first] += prior
+                best = _Cover(gain, service, shares)
+    return best
+
+
+def quiet_cost(service: str, alpha: float, live: set[str], paths: Paths) -> float:
+    """Return the log probability lost by the direct dependents that say nothing."""
+    total = 0.0
+    for dependent in paths.graph.dependents(service):
+        if dependent not in live:
+            strength = strength_of(dict(paths.graph.dependencies(dependent))[service])
+            total -= math.log(1 - min(0.95, alpha * strength * COVERAGE))
+    return total

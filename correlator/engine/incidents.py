@@ -1,0 +1,353 @@
+"""Incidents: how trees keep their identity over time, when one is published, updated, resolved, merged or forgotten.
+
+    pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
+       |                  ^                   |
+       +--nothing in it   +----- reopened ----+
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from correlator.config import EngineConfig
+from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
+from correlator.engine import report
+from correlator.engine.causes import Explainer, Paths
+from correlator.engine.decisions import Output, Reason, Verdict
+from correlator.engine.forest import Forest, Tree, candidates
+from correlator.engine.ranking import Ranker
+from correlator.engine.roots import Root, rank
+from correlator.engine.state import Incident, Node, Scope
+from correlator.engine.timers import Due, Timers
+
+#: Ages, in seconds since the first arrival, at which a pending incident is looked at again: a lone alert gains
+#: confidence by staying.
+_REVIEW_AGES = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
+#: What is over before it could page is paged all the same if it was surely a fault: log odds.
+_SURE_GAIN = 6.0
+#: Log odds at which trouble on several services is a fault.
+_SEVERAL_GAIN = 2.0
+#: A changed root is told when it is this much likelier than the one told before.
+_ROOT_MARGIN = 0.15
+
+
+class Lifecycle(msgspec.Struct):
+    """The incidents of one scope at one moment."""
+
+    config: EngineConfig
+    scope: Scope
+    paths: Paths
+    explainer: Explainer
+    ranker: Ranker
+    timers: Timers
+    versions: Versions
+    now: int
+
+    # -- identity ------------------------------------------------------------------------------------------------
+
+    def follow(self, forest: Forest, live: Mapping[int, Node]) -> Iterator[Output]:
+        """Give every tree its incident, then review what changed."""
+        for key, parent in forest.parents.items():
+            live[key].parent = parent
+        touched: dict[str, None] = {}
+        for tree, incident in self._matched(forest.trees):
+            self._settle(tree, incident, live, touched)
+        for incident_id in sorted(touched, key=self._age):
+            incident = self.scope.incidents.get(incident_id)
+            if incident is not None:
+                yield from self.review(incident)
+
+    def _age(self, incident_id: str) -> tuple[int, str]:
+        incident = self.scope.incidents.get(incident_id)
+        return (incident.created_at if incident else 0, incident_id)
+
+    def _matched(self, trees: list[Tree]) -> list[tuple[Tree, Incident]]:
+        """Match trees with incidents: first where frozen nodes hold them together, then by overlap, oldest first."""
+        matched: dict[int, Incident] = {}
+        claimed: set[str] = set()
+        for position, tree in enumerate(trees):
+            frozen = (key for key in tree.nodes if self.scope.nodes[key].frozen)
+            held = [incident for incident in self._incidents_of(frozen) if incident.revision]
+            if held:
+                matched[position] = min(held, key=lambda incident: (incident.created_at, incident.id))
+                claimed.add(matched[position].id)
+        overlaps: list[tuple[bool, int, int, str, int]] = []
+        for position, tree in enumerate(trees):
+            if position not in matched:
+                votes = Counter(self.scope.nodes[key].incident for key in tree.nodes)
+                for incident in self._incidents_of(tree.nodes):
+                    overlap = (incident.revision == 0, -votes[incident.id], incident.created_at, incident.id, position)
+                    overlaps.append(overlap)
+        for _, _, _, incident_id, position in sorted(overlaps):
+            if position not in matched and incident_id not in claimed:
+                matched[position] = self.scope.incidents[incident_id]
+                claimed.add(incident_id)
+        return [
+            (tree, matched.get(position) or self._begin(tree)) for position, tree in enumerate(trees)
+        ]
+
+    def _incidents_of(self, keys: Iterable[int]) -> list[Incident]:
+        names = dict.fromkeys(self.scope.nodes[key].incident for key in keys)
+        return [self.scope.incidents[name] for name in names if name in self.scope.incidents]
+
+    def _begin(self, tree: Tree) -> Incident:
+        seed = min((self.scope.nodes[key] for key in tree.nodes), key=lambda node: (node.onset_at, node.id))
+        first = min(seed.facets, key=lambda facet: (facet.started_at, facet.fingerprint))
+        name = ""
+        for attempt in range(1000):
+            parts = f"{self.scope.name}\0{first.fingerprint}\0{first.started_at}\0{attempt}"
+            name = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+            if name not in self.scope.incidents:
+                break
+        incident = Incident(id=name, seed=seed.id, created_at=self.now, nodes=[], grown_at=self.now)
+        self.scope.incidents[name] = incident
+        return incident
+
+    def _settle(self, tree: Tree, incident: Incident, live: Mapping[int, Node], touched: dict[str, None]) -> None:
+        incident.silent_root = tree.silent or (incident.silent_root if incident.revision else "")
+        incident.weight, incident.weighed = tree.weight, list(tree.nodes)
+        touched[incident.id] = None
+        for key in tree.nodes:
+            node = live[key]
+            old = self.scope.incidents.get(node.incident)
+            if old is incident or (old is not None and node.frozen and old.revision):
+                continue  # where it belongs, or frozen to what somebody has seen
+            if old is not None:
+                old.nodes.remove(key)
+                old.merged_into = incident.id
+                touched[old.id] = None
+            node.incident = incident.id
+            incident.nodes.append(key)
+            incident.grown_at = self.now
+
+    # -- review --------------------------------------------------------------------------------------------------
+
+    def review(self, incident: Incident) -> Iterator[Output]:
+        """Do what the incident's state asks for now."""
+        incident.due_at = 0
+        if not incident.nodes:
+            yield from self._vanish(incident)
+            return
+        members = self._members(incident)
+        firing = any(node.firing for node in members)
+        if incident.revision == 0:
+            yield from self._review_pending(incident, members, firing)
+        elif incident.status is IncidentStatus.RESOLVED:
+            yield from self._review_resolved(incident, members, firing)
+        else:
+            yield from self._review_open(incident, members, firing)
+
+    def _members(self, incident: Incident) -> list[Node]:
+        return [self.scope.nodes[key] for key in incident.nodes]
+
+    def _review_pending(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
+        reason = self._why_wait(incident, members, firing)
+        if reason is None:
+            earlier = self._earlier(incident, members)
+            if earlier is None:
+                yield self._publish(incident, Action.OPENED, page=True)
+            else:
+                self._absorb(earlier, incident)
+                yield from self.review(earlier)
+            return
+        incident.why_not = reason
+        if not firing and all(node.frozen for node in members):
+            yield from self._forget(incident, members)
+            return
+        self._look_again(incident, members, firing)
+
+    def _why_wait(self, incident: Incident, members: list[Node], firing: bool) -> Reason | None:
+        """Return why the incident does not page yet; None when it does."""
+        severity = _severity(members)
+        gain = self._gain(incident)
+        real = 1 / (1 + math.exp(-max(-50.0, min(50.0, gain))))
+        incident.real = round(real, 4)
+        several = len({node.service for node in members}) > 1
+        if severity is Severity.INFO:
+            return Reason.LOW_SEVERITY
+        threshold = (
+            self.config.page_probability_critical if severity is Severity.CRITICAL else self.config.page_probability
+        )
+        if not (several and gain >= _SEVERAL_GAIN) and real < threshold:
+            return Reason.BACKGROUND
+        if not firing and gain < _SURE_GAIN:
+            return Reason.TRANSIENT
+        age = (self.now - min(node.arrived_at for node in members)) / 1000
+        quiet = (self.now - incident.grown_at) / 1000
+        held = age >= self.config.hold_min_seconds and (
+            quiet >= self.config.hold_quiet_seconds or age >= self.config.hold_max_seconds
+        )
+        return None if held else Reason.TRANSIENT
+
+    def _gain(self, incident: Incident) -> float:
+        """Return the log odds that the incident is a fault rather than noise throughout."""
+        nodes = (self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes)
+        return incident.weight - sum(math.log(self.explainer.noise(node)) for node in nodes)
+
+    def _look_again(self, incident: Incident, members: list[Node], firing: bool) -> None:
+        arrived = min(node.arrived_at for node in members)
+        age = (self.now - arrived) / 1000
+        times = [arrived + 1000 * later for later in _REVIEW_AGES if later > age]
+        if self.now - incident.grown_at < 1000 * self.config.hold_quiet_seconds:
+            times.append(incident.grown_at + round(1000 * self.config.hold_quiet_seconds))
+        if not firing:
+            # A node's end may come before it is frozen; only then is its fate sealed.
+            times = [max(node.due_at for node in members) + 1000]
+        elif not times:
+            return
+        self._due(incident, min(times))
+
+    def _review_open(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
+        if firing:
+            incident.quiet_since = 0
+            yield from self._tell_changes(incident, members)
+            return
+        if incident.quiet_since == 0:
+            incident.quiet_since = max(node.ended_at for node in members)
+        over_at = max(incident.quiet_since, incident.opened_at) + round(1000 * self.config.resolve_after_seconds)
+        if self.now >= over_at:
+            incident.status = IncidentStatus.RESOLVED
+            incident.resolved_at = self.now
+            yield self._publish(incident, Action.RESOLVED, page=False)
+            self._due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
+            return
+        yield from self._tell_changes(incident, members)
+        self._due(incident, over_at if incident.due_at == 0 else min(over_at, incident.due_at))
+
+    def _tell_changes(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
+        """Publish an update if the incident has become another thing to its reader, at a bounded rate."""
+        severity = _severity(members)
+        services = len({node.service for node in members})
+        worse = severity.rank > incident.severity.rank
+        grown = services >= incident.services_published + 2 or services > 1.5 * incident.services_published
+        if not (worse or grown or incident.nodes_ranked != len(members)):
+            return
+        ready_at = incident.published_at + round(1000 * self.config.update_interval_seconds)
+        if self.now < ready_at and not worse:
+            self._due(incident, ready_at)
+            return
+        roots = self._roots(members)
+        incident.nodes_ranked = len(members)
+        best = roots[0]
+        told = next((known.probability for known in roots if known.service == incident.root), 0.0)
+        rerooted = best.service != incident.root and best.probability >= told + _ROOT_MARGIN
+        if worse or grown or rerooted:
+            yield self._publish(incident, Action.UPDATED, page=False, roots=roots)
+
+    def _review_resolved(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
+        if firing:
+            incident.status = IncidentStatus.TRIGGERED
+            incident.resolved_at = 0
+            incident.quiet_since = 0
+            yield self._publish(incident, Action.REOPENED, page=True)
+            return
+        over_at = incident.resolved_at + round(1000 * self.config.reopen_window_seconds)
+        if self.now < over_at or not all(node.frozen for node in members):
+            self._due(incident, max(over_at, self.now + 1000))
+            return
+        yield from self._forget(incident, members)
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def _earlier(self, incident: Incident, members: list[Node]) -> Incident | None:
+        """Return the incident that this one continues: quiet or just resolved, with the same alerts or root."""
+        fingerprints = {name for node in members for name in node.members}
+        root = self._roots(members)[0].service
+        horizon = self.now - round(1000 * self.config.reopen_window_seconds)
+        for other in sorted(self.scope.incidents.values(), key=lambda known: (-known.created_at, known.id)):
+            recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
+            if other.revision == 0 or other.id == incident.id or not recent or not other.quiet_since:
+                continue
+            known = {name for node in self._members(other) for name in node.members}
+            if 2 * len(fingerprints & known) >= len(fingerprints) and other.root == root:
+                return other
+        return None
+
+    def _absorb(self, incident: Incident, pending: Incident) -> None:
+        for key in pending.nodes:
+            self.scope.nodes[key].incident = incident.id
+        incident.nodes += pending.nodes
+        incident.grown_at = self.now
+        del self.scope.incidents[pending.id]
+
+    def _vanish(self, incident: Incident) -> Iterator[Output]:
+        """End an incident whose nodes all went to another."""
+        if incident.revision and incident.status is not IncidentStatus.RESOLVED:
+            incident.status = IncidentStatus.RESOLVED
+            incident.resolved_at = self.now
+            yield self._publish(incident, Action.MERGED, page=False)
+        del self.scope.incidents[incident.id]
+
+    def _forget(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
+        """Seal the fate of the nodes and let go of all."""
+        for node in members:
+            yield self._verdict(incident, node)
+            del self.scope.nodes[node.id]
+            if self.scope.current.get(node.service) == node.id:
+                del self.scope.current[node.service]
+        del self.scope.incidents[incident.id]
+
+    def _verdict(self, incident: Incident, node: Node) -> Verdict:
+        published = incident.revision > 0
+        reason = Reason.EXPLAINED if node.service != incident.root else Reason.ROOT_OF_INCIDENT
+        return Verdict(
+            node=node.id,
+            scope=self.scope.name,
+            incident_id=incident.id if published else None,
+            disposition=Disposition.ATTACHED if published else Disposition.SUPPRESSED,
+            reason=reason if published else Reason(incident.why_not),
+            opening_event=incident.opening_event if published else None,
+        )
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def _roots(self, members: list[Node]) -> list[Candidate]:
+        nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
+        links = candidates(nodes, self.paths, self.explainer)
+        roots = rank(nodes, links, self.paths, self.explainer)
+        chances = self.ranker.probabilities(roots)
+        ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
+        return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+
+    def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
+        own = [node for node in nodes.values() if node.service == root.service]
+        evidence = report.evidence(root, own, len({node.service for node in nodes.values()}))
+        return Candidate(service=root.service, probability=chance, evidence=evidence)
+
+    def _publish(
+        self, incident: Incident, action: Action, *, page: bool, roots: list[Candidate] | None = None
+    ) -> Output:
+        members = self._members(incident)
+        if members:
+            roots = roots or self._roots(members)
+            incident.last_roots = roots
+            incident.severity = max(
+                (incident.severity, _severity(members)), key=lambda severity: severity.rank
+            )
+            incident.services_published = len({node.service for node in members})
+            incident.nodes_ranked = len(members)
+            incident.started_at = min(node.onset_at for node in members)
+        incident.root = incident.last_roots[0].service
+        if incident.revision == 0:
+            incident.opened_at = self.now
+            first = min(members, key=lambda node: (node.onset_at, node.id))
+            incident.opening_event = first.facets[0].event_id
+        incident.revision += 1
+        incident.published_at = self.now
+        if action is Action.OPENED:
+            self._due(incident, self.now + 1000)
+        return report.event(incident, action, page, self.scope, self.paths.graph, self.versions, self.now)
+
+    def _due(self, incident: Incident, at: int) -> None:
+        at = max(at, self.now + 1)
+        incident.due_at = self.timers.add(at, Due.INCIDENT, self.scope.name, incident.id)
+
+
+def _severity(members: Iterable[Node]) -> Severity:
+    return max((node.severity for node in members), key=lambda severity: severity.rank)
+

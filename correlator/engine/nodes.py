@@ -1,0 +1,120 @@
+"""Nodes: alerts of one service close in time are one observation with many facets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+from correlator.domain import AlertEvent
+from correlator.engine.state import Alert, ChangeEvent, Facet, Node, Scope
+
+K = TypeVar("K")
+
+_MAX_FACETS = 50  # a sample for humans
+_MAX_MEMBERS = 20_000
+_MAX_WORDS = 32  # of names, mentions and callers of one node
+_MAX_CHANGES = 5  # remembered for a service
+_CHANGE_MEMORY_MS = 3_600_000
+_TOKEN = re.compile(r"[A-Za-z0-9_.\-]+")
+
+
+def current(scope: Scope, event: AlertEvent, now: int, window_ms: int) -> Node | None:
+    """Return the node of the event's service that it belongs to, if one is open to it."""
+    node = scope.nodes.get(scope.current.get(event.service, 0))
+    if node is None or now - node.last_new_at > window_ms // 3 or now - node.arrived_at > window_ms:
+        return None
+    return node if abs(event.starts_at - node.onset_at) <= window_ms else None
+
+
+def begin(scope: Scope, key: int, event: AlertEvent, now: int) -> Node:
+    node = Node(
+        id=key,
+        service=event.service,
+        known=event.known_service,
+        onset_at=event.starts_at,
+        arrived_at=now,
+        last_new_at=now,
+        names={},
+        kinds={},
+        members={},
+        facets=[],
+        severity=event.severity,
+        mentions=[],
+        callers={},
+    )
+    scope.nodes[key] = node
+    scope.current[event.service] = key
+    return node
+
+
+def add(node: Node, alert: Alert, event: AlertEvent, *, flapping: bool, mentions: Iterable[str]) -> None:
+    """Make a newly firing alert a member."""
+    node.events += 1
+    node.firing += 1
+    if not flapping:
+        node.steady += 1
+        node.last_new_at = max(node.last_new_at, event.observed_at)
+    if event.severity.rank > node.severity.rank:
+        node.severity = event.severity
+    if alert.fingerprint in node.members:
+        return
+    node.total += 1
+    node.onset_at = min(node.onset_at, event.starts_at)
+    if len(node.members) < _MAX_MEMBERS:
+        node.members[alert.fingerprint] = None
+    _count(node.names, alert.name)
+    _count(node.kinds, alert.kind)
+    if event.edge is not None and event.edge.callee == node.service:
+        _count(node.callers, event.edge.caller)
+    node.mentions += [name for name in mentions if name not in node.mentions][: _MAX_WORDS - len(node.mentions)]
+    if len(node.facets) < _MAX_FACETS:
+        node.facets.append(
+            Facet(
+                fingerprint=alert.fingerprint,
+                name=alert.name,
+                kind=alert.kind,
+                severity=event.severity,
+                entity=event.entity,
+                edge=event.edge,
+                started_at=event.starts_at,
+                event_id=event.id,
+                summary=event.summary,
+            )
+        )
+
+
+def leave(node: Node, at: int) -> None:
+    """Let one member stop firing."""
+    node.firing = max(0, node.firing - 1)
+    node.ended_at = max(node.ended_at, at)
+
+
+def is_live(node: Node, now: int, window_ms: int) -> bool:
+    """Tell whether the node can still explain or be explained."""
+    return node.firing > 0 or not node.frozen or node.ended_at > now - 2 * window_ms
+
+
+def words(text: str) -> Iterable[str]:
+    """Yield the words of a text that could be names of services, each once."""
+    return dict.fromkeys(word.strip(".-") for word in _TOKEN.findall(text))
+
+
+def note_change(scope: Scope, event: AlertEvent) -> None:
+    """Remember a deploy or the like; once per fingerprint and start."""
+    known = scope.changes.setdefault(event.service, [])
+    if any(change.started_at == event.starts_at and change.name == event.name for change in known):
+        return
+    known.append(ChangeEvent(name=event.name, summary=event.summary, started_at=event.starts_at))
+    horizon = event.observed_at - _CHANGE_MEMORY_MS
+    scope.changes[event.service] = [change for change in known if change.started_at > horizon][-_MAX_CHANGES:]
+
+
+def changed_at(scope: Scope, service: str) -> int:
+    """Return when the service was last changed, 0 if it was not of late."""
+    return max((change.started_at for change in scope.changes.get(service, ())), default=0)
+
+
+def _count(counts: dict[K, int], key: K) -> None:
+    if key in counts or len(counts) < _MAX_WORDS:
+        counts[key] = counts.get(key, 0) + 1

@@ -1,0 +1,162 @@
+"""What the engine remembers: plain values, so that a snapshot is their encoding and nothing else.
+
+Instants are milliseconds since the epoch. Dictionaries keep their order through a snapshot; nothing iterates a set.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from correlator.domain import Candidate, Edge, IncidentStatus, Severity
+from correlator.engine.kinds import Kind
+
+
+class Instance(msgspec.Struct):
+    """One series behind an alert: a pod, a replica of the monitoring."""
+
+    started_at: int
+    last_seen_at: int
+    lease_until: int
+    ended_at: int | None = None
+
+
+class Alert(msgspec.Struct):
+    """One fingerprint. It fires while any of its instances does; an episode is one such stretch."""
+
+    fingerprint: str
+    name: str
+    service: str
+    kind: Kind
+    severity: Severity
+    entity: str | None
+    edge: Edge | None
+    instances: dict[str, Instance]
+    firing: bool = False
+    started_at: int = 0
+    ended_at: int = 0
+    lease_due_at: int = 0  # the entry this alert has in the timers, 0 for none
+    resend_ms: int = 0  # the sender's own interval between repeats; 0 while unknown
+    activations: list[int] = []  # arrival times, the last few: flapping is read from them
+    node: int = 0
+
+    def last_heard(self) -> int:
+        """Return when any of its instances was last heard of."""
+        return max((instance.last_seen_at for instance in self.instances.values()), default=0)
+
+
+class ChangeEvent(msgspec.Struct):
+    """A deploy, a flag, a new configuration."""
+
+    name: str
+    summary: str
+    started_at: int
+
+
+class Facet(msgspec.Struct):
+    """One alert as a member of a node, kept as a sample for humans."""
+
+    fingerprint: str
+    name: str
+    kind: Kind
+    severity: Severity
+    entity: str | None
+    edge: Edge | None
+    started_at: int
+    event_id: str
+    summary: str
+
+
+class Node(msgspec.Struct):
+    """One episode of trouble of one service: alerts close in time are facets of one observation."""
+
+    id: int
+    service: str
+    known: bool
+    onset_at: int  # earliest start of an alert, by the senders' clocks
+    arrived_at: int
+    last_new_at: int
+    names: dict[str, int]  # alert names -> how many alerts
+    kinds: dict[Kind, int]
+    members: dict[str, None]  # fingerprints; bounded, see `total`
+    facets: list[Facet]
+    severity: Severity
+    total: int = 0
+    firing: int = 0
+    events: int = 0
+    ended_at: int = 0  # valid while nothing fires
+    steady: int = 0  # activations that are not flapping
+    mentions: list[str] = []
+    callers: dict[str, int] = {}  # callers that complain about calls to this service
+    parent: int = 0  # the node that explains it; 0 for its own fault or noise
+    incident: str = ""
+    frozen: bool = False
+    due_at: int = 0
+
+
+class Incident(msgspec.Struct):
+    """A tree of nodes with one root cause; pending until `revision` is 1."""
+
+    id: str
+    seed: int  # the node the id was made from
+    created_at: int
+    nodes: list[int]
+    revision: int = 0
+    status: IncidentStatus = IncidentStatus.TRIGGERED
+    started_at: int = 0
+    opened_at: int = 0
+    opening_event: str = ""
+    resolved_at: int = 0  # 0 while it is not resolved
+    published_at: int = 0
+    grown_at: int = 0  # when the last node joined
+    quiet_since: int = 0  # when its last member stopped firing; 0 while one fires
+    merged_into: str = ""
+    severity: Severity = Severity.INFO
+    root: str = ""
+    silent_root: str = ""  # named by the cover; empty where the root is a node
+    last_roots: list[Candidate] = []
+    services_published: int = 0
+    nodes_ranked: int = 0  # how many nodes the root was last named from
+    weight: float = 0.0  # log density of the explanation of its live nodes
+    weighed: list[int] = []  # those nodes
+    real: float = 0.0  # probability that it is a fault rather than noise
+    why_not: str = ""  # reason it has not paged, while it has not
+    due_at: int = 0
+
+
+class Rate(msgspec.Struct):
+    """A decayed count."""
+
+    count: float
+    at: int
+
+
+class Background(msgspec.Struct):
+    """How often each alert fires when nothing is wrong; see `background`."""
+
+    since: int = 0
+    names: dict[str, Rate] = {}
+    pairs: dict[str, dict[str, Rate]] = {}  # service -> name -> rate
+
+
+class Scope(msgspec.Struct):
+    """All that is correlated together."""
+
+    name: str
+    alerts: dict[str, Alert] = {}
+    nodes: dict[int, Node] = {}
+    current: dict[str, int] = {}  # service -> node that new alerts may join
+    incidents: dict[str, Incident] = {}
+    background: Background = msgspec.field(default_factory=Background)
+    changes: dict[str, list[ChangeEvent]] = {}  # service -> the last few
+    solve_due_at: int = 0
+
+
+class State(msgspec.Struct):
+    """A whole engine."""
+
+    format: int = 1
+    now: int = 0
+    next_node: int = 1
+    topology: str = ""
+    config: str = ""
+    scopes: dict[str, Scope] = {}

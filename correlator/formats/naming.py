@@ -1,0 +1,162 @@
+"""Naming: which service, scope, severity and identity an event has. The join that decides the quality of all the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import msgspec
+
+from correlator.config import NamingConfig
+from correlator.domain import AlertEvent, Edge, Severity
+from correlator.errors import InputError
+from correlator.formats.canonical import ParsedAlert
+from topology.graph import ServiceGraph
+
+#: The suffix that Kubernetes gives the pods of a Deployment (template hash and pod hash) or of a DaemonSet.
+_POD_SUFFIX = re.compile(r"-[a-f0-9]{6,10}-[a-z0-9]{5}$")
+_ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
+
+_SEVERITY_WORDS = {
+    Severity.CRITICAL: "critical crit page fatal emergency disaster sev0 sev1 p0 p1",
+    Severity.ERROR: "error err high major sev2 p2",
+    Severity.WARNING: "warning warn medium minor ticket average sev3 p3",
+    Severity.INFO: "info informational information none low notice debug sev4 p4 p5",
+}
+_SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
+
+_CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
+
+
+class _Name(msgspec.Struct, frozen=True):
+    service: str
+    known: bool
+    scope: str
+    fingerprint: str
+    instance: str
+    edge: Edge | None
+    entity: str | None
+    severity: Severity
+
+
+class Namer:
+    """Turn parsed alerts into events of named services. A function of configuration and graph; the cache is only speed."""
+
+    def __init__(self, config: NamingConfig, graph: ServiceGraph) -> None:
+        self._config = config
+        self._graph = graph
+        self._volatile = frozenset(config.volatile_labels)
+        self._cache: dict[object, _Name] = {}
+
+    def name(self, alert: ParsedAlert, *, event_id: str, observed_at: int) -> AlertEvent:
+        """Return the event, arrived at `observed_at`.
+
+        A start in the future is the sender's clock being wrong: it is taken as now.
+
+        Raises:
+            InputError: reason `bad_timestamp`, where the start lies more than a day after the arrival.
+        """
+        if alert.starts_at > observed_at + 86_400_000:
+            raise InputError("bad_timestamp", "starts_at lies more than a day after the arrival")
+        key = (
+            alert.name,
+            alert.service,
+            alert.entity,
+            alert.scope,
+            alert.fingerprint,
+            alert.severity,
+            alert.edge,
+            frozenset(alert.labels.items()),
+        )
+        name = self._cache.get(key)
+        if name is None:
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            name = self._cache[key] = self._derive(alert)
+        return AlertEvent(
+            id=event_id,
+            status=alert.status,
+            name=alert.name,
+            service=name.service,
+            known_service=name.known,
+            fingerprint=name.fingerprint,
+            instance=name.instance,
+            starts_at=min(alert.starts_at, observed_at),
+            ends_at=alert.ends_at,
+            observed_at=observed_at,
+            scope=name.scope,
+            severity=name.severity,
+            entity=name.entity,
+            edge=name.edge,
+            source=alert.source,
+            summary=alert.summary[:500],
+        )
+
+    def _derive(self, alert: ParsedAlert) -> _Name:
+        labels = alert.labels
+        edge = alert.edge or self._edge(labels)
+        entity = alert.entity or _first(labels, self._config.entity_labels)
+        service, known = self._service(alert, edge, entity)
+        scope = alert.scope or "/".join(labels[key] for key in self._config.scope_labels if key in labels) or "default"
+        fingerprint = alert.fingerprint or self._fingerprint(alert, service)
+        volatile = sorted((key, value) for key, value in labels.items() if key in self._volatile)
+        instance = _digest([alert.entity or "", *(part for pair in volatile for part in pair)])
+        return _Name(
+            service=service,
+            known=known,
+            scope=scope,
+            fingerprint=fingerprint,
+            instance="" if alert.fingerprint else instance,
+            edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
+            entity=entity,
+            severity=alert.severity or self._severity(labels),
+        )
+
+    def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
+        if alert.service:
+            return self._canonical(alert.service), self._graph.resolve(alert.service) is not None
+        named = [labelled for key in self._config.service_labels if (labelled := alert.labels.get(key))]
+        guesses = [*named, *([edge.callee] if edge else []), *([entity] if entity else [])]
+        for guess in guesses:
+            for spelling in (guess, _POD_SUFFIX.sub("", guess), guess.rsplit(":", 1)[0]):
+                if (service := self._graph.resolve(spelling)) is not None:
+                    return service, True
+        if named:
+            return _POD_SUFFIX.sub("", named[0]), False
+        return f"unknown:{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
+
+    def _canonical(self, service: str) -> str:
+        return self._graph.resolve(service) or service
+
+    def _edge(self, labels: dict[str, str]) -> Edge | None:
+        for caller, callee in self._config.edge_labels:
+            if labels.get(caller) and labels.get(callee):
+                return Edge(caller=labels[caller], callee=labels[callee])
+        return None
+
+    def _severity(self, labels: dict[str, str]) -> Severity:
+        word = (_first(labels, self._config.severity_labels) or "").lower()
+        return _SEVERITY_OF.get(word, Severity.UNKNOWN)
+
+    def _fingerprint(self, alert: ParsedAlert, service: str) -> str:
+        identity = sorted((key, value) for key, value in alert.labels.items() if key not in self._volatile)
+        call = f"{alert.edge.caller}->{alert.edge.callee}" if alert.edge else ""
+        parts = [alert.name, service, _stable_entity(alert.entity), call]
+        return _digest(parts + [part for pair in identity for part in pair])
+
+
+def _stable_entity(entity: str | None) -> str:
+    """Return what of an entity outlives a restart: not the hash of a pod, not an address."""
+    if entity is None or _ADDRESS.match(entity):
+        return ""
+    return _POD_SUFFIX.sub("", entity)
+
+
+def _first(labels: dict[str, str], keys: tuple[str, ...]) -> str | None:
+    return next((labels[key] for key in keys if labels.get(key)), None)
+
+
+def _digest(parts: list[str]) -> str:
+    """Return 16 hex digits; parts are length-prefixed, so that no two lists read the same."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

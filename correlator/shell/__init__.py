@@ -1,0 +1,1 @@
+"""The only home of Faust, Kafka, HTTP, Prometheus, files and clocks."""
