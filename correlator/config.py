@@ -30,7 +30,7 @@ class _Section(pydantic.BaseModel):
 class KindRule(_Section):
     """Alerts whose name, summary or metric match `pattern` tell of trouble of this `kind`; the first match wins."""
 
-    kind: Literal["down", "saturation", "errors", "latency", "traffic", "surge", "change", "other"]
+    kind: Literal["down", "saturation", "errors", "latency", "dependency", "traffic", "surge", "change", "other"]
     pattern: str
 
     @pydantic.field_validator("pattern")
@@ -98,14 +98,14 @@ class EngineConfig(_Section):
     hold_quiet_seconds: Annotated[float, Field(ge=0)] = 10
     hold_max_seconds: Annotated[float, Field(ge=0)] = 60
     resolve_after_seconds: Annotated[float, Field(ge=0)] = 300
-    reopen_window_seconds: Annotated[float, Field(ge=0)] = 1800
+    reopen_window_seconds: Annotated[float, Field(ge=0)] = 0
     update_interval_seconds: Annotated[float, Field(ge=0)] = 30
     #: A firing alert that is neither renewed nor resolved for this long is over. Alerts whose sender renews them
     #: expire sooner, after three of their own intervals.
     silence_lease_seconds: Seconds = 3600
     #: Least probability that an alert standing alone is real before it pages, by its severity.
-    page_probability_critical: Probability = 0.5
-    page_probability: Probability = 0.7
+    page_probability_critical: Probability = 0.7
+    page_probability: Probability = 0.85
     kind_rules: tuple[KindRule, ...] = ()
     naming: NamingConfig = NamingConfig()
 

@@ -12,7 +12,9 @@ HALF_LIFE_MS = 14 * 86_400_000
 #: Before anything is known: one firing of a rule on a service in ten days.
 PRIOR_PER_SECOND = 0.1 / 86_400
 #: How many firings the prior is worth.
-PRIOR_COUNT = 2.0
+PRIOR_COUNT = 0.5
+#: Nothing is surely a fault: what it counts at least.
+LEAST_NOISE = 0.1
 #: Services that a name's rate is spread over are not known one by one; this is the least.
 _MIN_SERVICES = 10
 

@@ -38,10 +38,15 @@ DEFAULT_STRENGTH = {
 }
 #: A call that is in an alert, whether the graph knows it or not.
 CALL_STRENGTH = 0.4
+#: A fault shows within so many windows after its first alert; later, it explains only as a standing trouble does.
+SPAN = 2.0
+LATE_DENSITY = 0.0
 #: Probability that a failing caller shows at what it calls, by starving or flooding it.
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
 COVERAGE = 0.7
+#: Two services that the same service depends on: perhaps one depends on the other and the graph does not know.
+SIBLING_STRENGTH = 0.03
 #: A path known from a text only.
 MENTION_STRENGTH = 0.3
 #: The same service, an episode earlier.
@@ -71,6 +76,8 @@ _DESCENDS = {
     Kind.CHANGE: 0.02,
     Kind.OTHER: 0.05,
 }
+#: P(kind | own fault) relative to 1: what tells of others' trouble, or of mere load, seldom tells of an own fault.
+_SHOWS_FAULT = {Kind.DEPENDENCY: 0.3, Kind.TRAFFIC: 0.3, Kind.SURGE: 0.2, Kind.CHANGE: 0.05}
 _SEVERITY_FACTOR = {
     Severity.CRITICAL: 2.0,
     Severity.ERROR: 1.5,
@@ -88,6 +95,7 @@ class Path(msgspec.Struct, frozen=True):
     hops: int
     via: str = ""
     downward: bool = False
+    sibling: bool = False  # over what depends on both
 
 
 class Paths:
@@ -147,10 +155,11 @@ class Explainer:
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
+        rate = FAULT_RATE * max(_SHOWS_FAULT.get(kind, 1.0) for kind in node.kinds)
         changed = self._changed_at(node.service)
         if not changed or not 0 <= node.onset_at - changed <= 1_800_000:
-            return FAULT_RATE
-        return FAULT_RATE * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
+            return rate
+        return rate * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
 
     def noise(self, node: Node) -> float:
         """Return the density of the node being everyday noise."""
@@ -160,22 +169,28 @@ class Explainer:
         return rarest * facets * flapping * self._persistence(node) / _SEVERITY_FACTOR[node.severity]
 
     def _persistence(self, node: Node) -> float:
-        """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young."""
+        """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.
+
+        Ages are relative to the correlation window, which follows the sampling of the monitoring: what is sampled every
+        five minutes cannot blip for one.
+        """
         until = self._now if node.firing else node.ended_at
-        age = min(max(0, until - node.onset_at) / 1000, 1800.0)
+        age = min(max(0, until - node.onset_at) / 1000 / self._window, 4.5)
         if node.firing:
-            return (0.85 * math.exp(-age / 90) + 0.15 * math.exp(-age / 600)) / math.exp(-age / 1200)
-        noise = 0.85 / 90 * math.exp(-age / 90) + 0.15 / 600 * math.exp(-age / 600)
-        return min(8.0, noise / (math.exp(-age / 1200) / 1200))
+            return (0.85 * math.exp(-age / 0.225) + 0.15 * math.exp(-age / 1.5)) / math.exp(-age / 3)
+        noise = 0.85 / 0.225 * math.exp(-age / 0.225) + 0.15 / 1.5 * math.exp(-age / 1.5)
+        return min(8.0, noise / (math.exp(-age / 3) / 3))
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""
         travel = _DESCENDS if path.downward else _CLIMBS
         kind = _weakest(victim, travel)
         strength = path.strength
-        if path.hops == 2:
+        if path.hops == 2 and not path.sibling:
             strength *= 1 - COVERAGE  # the service between ought to have spoken
         delay = self.delay(victim.onset_at - cause.onset_at, path.hops, alive=cause.firing > 0)
+        if cause.since and victim.onset_at - cause.since > SPAN * 1000 * self._window:
+            delay = min(delay, LATE_DENSITY if cause.firing else 0.0)
         if delay == 0.0:
             return 0.0
         return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
@@ -188,7 +203,7 @@ class Explainer:
         offset = offset_ms / 1000
         window = self._window
         if abs(offset) > window:
-            return 0.05 / 3600 if alive and 0 < offset <= 3600 else 0.0
+            return LATE_DENSITY if alive and 0 < offset <= 3600 else 0.0
         after, before = hops * window / 8, hops * window / 11
         width = after if offset >= 0 else before
         return 0.9 / (after + before) * math.exp(-abs(offset) / width) + 0.1 / (2 * window)

@@ -111,7 +111,7 @@ class Engine:
         if alert is None:
             alert = scope.alerts[event.fingerprint] = episodes.new_alert(event, kind)
         severity = alert.severity
-        change = episodes.apply(alert, event, self._config, now)
+        change = episodes.apply(alert, event, nodes.habit(scope, event.name), self._config, now)
         self._note_lease(scope, alert)
         node = scope.nodes.get(alert.node)
         if change is Change.RENEWED:
@@ -192,8 +192,11 @@ class Engine:
         node.due_at = 0
         if scope.current.get(node.service) == key:
             del scope.current[node.service]
+        incident = scope.incidents.get(node.incident)
+        # Each counts for as much as it was likely to be noise.
+        weight = 1.0 if incident is None else max(background.LEAST_NOISE, 1 - incident.real)
         for name in node.names:
-            background.count(scope.background, node.service, name, 1.0, at)
+            background.count(scope.background, node.service, name, weight, at)
 
     def _changed(self, scope: Scope) -> None:
         """See that the scope is solved at the next whole second."""

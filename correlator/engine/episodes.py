@@ -11,12 +11,15 @@ from enum import Enum, auto
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Status
 from correlator.engine.kinds import Kind
-from correlator.engine.state import Alert, Instance
+from correlator.engine.state import Alert, Habit, Instance
 
 #: Grace beyond a sender's own lease, for its next message to arrive.
 _LEASE_GRACE_MS = 60_000
 _MIN_LEASE_MS = 600_000
 _MAX_LEASE_MS = 7 * 86_400_000
+#: A sender that never tells the end, only every time anew that there is trouble, means each report for so long:
+#: Alertmanager's default `resolve_timeout`.
+_REPORT_LEASE_MS = 300_000
 #: Alerts fire again and again: so many activations within so long is flapping.
 FLAPPING_ACTIVATIONS = 4
 FLAPPING_WINDOW_MS = 1_800_000
@@ -51,15 +54,18 @@ def new_alert(event: AlertEvent, kind: Kind) -> Alert:
     )
 
 
-def apply(alert: Alert, event: AlertEvent, config: EngineConfig, now: int) -> Change:
+def apply(alert: Alert, event: AlertEvent, habit: Habit, config: EngineConfig, now: int) -> Change:
     """Advance the alert by one event that arrived at `now`."""
     instance = alert.instances.get(event.instance)
     if event.status is Status.RESOLVED:
+        habit.resolves += 1
         return _resolve(alert, instance, event, now)
-    return _fire(alert, instance, event, config, now)
+    return _fire(alert, instance, event, habit, config, now)
 
 
-def _fire(alert: Alert, instance: Instance | None, event: AlertEvent, config: EngineConfig, now: int) -> Change:
+def _fire(
+    alert: Alert, instance: Instance | None, event: AlertEvent, habit: Habit, config: EngineConfig, now: int
+) -> Change:
     if instance is not None and _is_older(instance, event):
         return Change.OLDER
     restarted = False
@@ -72,12 +78,13 @@ def _fire(alert: Alert, instance: Instance | None, event: AlertEvent, config: En
         # sign of life means that the end was lost.
         gap = max(config.correlation_window_seconds * 1000, 3 * alert.resend_ms)
         restarted = event.starts_at - instance.last_seen_at > gap
+        habit.restamps += event.starts_at > instance.started_at
         if restarted:
             instance.started_at = event.starts_at
         elif event.starts_at == instance.started_at and now > instance.last_seen_at:
             alert.resend_ms = now - instance.last_seen_at
     instance.last_seen_at = now
-    instance.lease_until = _lease(alert, event, config, now)
+    instance.lease_until = _lease(alert, event, habit, config, now)
     if not alert.firing or restarted:
         others = any(other.ended_at is None for other in alert.instances.values() if other is not instance)
         if alert.firing and others:
@@ -137,11 +144,13 @@ def _admit(alert: Alert, event: AlertEvent, now: int) -> Instance:
     return alert.instances.setdefault(key, instance)
 
 
-def _lease(alert: Alert, event: AlertEvent, config: EngineConfig, now: int) -> int:
+def _lease(alert: Alert, event: AlertEvent, habit: Habit, config: EngineConfig, now: int) -> int:
     if event.ends_at is not None and now < event.ends_at <= now + _MAX_LEASE_MS:
         return event.ends_at + _LEASE_GRACE_MS
     if alert.resend_ms:
         return now + max(3 * alert.resend_ms, _MIN_LEASE_MS)
+    if habit.restamps >= 2 and habit.restamps > 10 * habit.resolves:
+        return now + _REPORT_LEASE_MS
     return now + round(config.silence_lease_seconds * 1000)
 
 

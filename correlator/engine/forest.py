@@ -18,6 +18,7 @@ from correlator.engine.causes import (
     FAULT_RATE,
     MENTION_STRENGTH,
     RELAPSE_STRENGTH,
+    SIBLING_STRENGTH,
     Explainer,
     Path,
     Paths,
@@ -25,14 +26,16 @@ from correlator.engine.causes import (
 )
 from correlator.engine.state import Node
 
-#: A published explanation gives way only to a clearly better one: twice the density.
-STICKINESS = math.log(2)
+#: A published explanation gives way only to a clearly better one, in nats.
+STICKINESS = 6.0
 #: Least gain, in nats, for which a silent service is named the common cause of several trees.
 _MIN_COVER_GAIN = 1.5
 #: Prior cost of a root that says nothing, in nats beside its missing coverage.
 _SILENT_COST = math.log(3)
 #: Quiet dependents count less than fully: their silences are correlated (a dead exporter, a rule nobody wrote).
 _QUIET_TEMPER = 0.5
+#: What many services share relates none of them.
+_MAX_SIBLING_PARENTS = 8
 #: How much of a service a fault may take: all, half, an endpoint.
 _ALPHAS = (1.0, 0.5, 0.2)
 
@@ -56,6 +59,7 @@ class Tree(msgspec.Struct, frozen=True):
 
 class Forest(msgspec.Struct, frozen=True):
     parents: dict[int, int]
+    covered: dict[int, str]  # roots of trees that a silent service explains
     trees: list[Tree]
 
 
@@ -80,7 +84,7 @@ class _Live:
 def _links(victim: Node, live: _Live, paths: Paths, explainer: Explainer) -> list[Link]:
     best: dict[int, Link] = {}
     for path in _ways_to(victim, live, paths):
-        if path.hops == 2 and path.via in live.nodes:
+        if path.hops == 2 and path.via in live.nodes and not path.sibling:
             continue  # the service between speaks for itself
         for cause in live.nodes[path.cause]:
             density = explainer.by(victim, cause, path) if cause.id != victim.id else 0.0
@@ -107,6 +111,11 @@ def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
         callers = [name for name in live.nodes if graph.depends(name, service)]
     for caller in callers:
         yield Path(caller, DOWNWARD, 1, downward=True)
+    if len(dependents) <= _MAX_SIBLING_PARENTS:
+        for caller in dependents:
+            for name, _ in graph.dependencies(caller):
+                if name in live.nodes and name != service:
+                    yield Path(name, SIBLING_STRENGTH, 2, via=caller, sibling=True)
     if len(live.nodes[service]) > 1:
         yield Path(service, RELAPSE_STRENGTH, 1)
     for name in victim.mentions:
@@ -133,8 +142,12 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    covered = _cover(nodes, parents, paths, explainer, faults, noises)
-    return Forest(parents=parents, trees=_trees(parents, links, covered, faults))
+    covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
+    return Forest(
+        parents=parents,
+        covered={key: service for key, (service, _) in covered.items()},
+        trees=_trees(parents, links, covered, faults),
+    )
 
 
 def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
@@ -237,6 +250,7 @@ def _cover(
     explainer: Explainer,
     faults: Mapping[int, float],
     noises: Mapping[int, float],
+    published: Mapping[int, bool],
 ) -> dict[int, tuple[str, float]]:
     """Find silent services that explain several trees at once, greedily, best first.
 
@@ -257,7 +271,7 @@ def _cover(
             free = [(key, path) for key, path in children[service] if key not in taken]
             if len({nodes[key].service for key, _ in free}) < 2:
                 continue
-            cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises)
+            cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises, published)
             if cover is not None and (best is None or round(cover.gain, 9) > round(best.gain, 9)):
                 best = cover
         if best is None:
@@ -274,6 +288,7 @@ def _best_cover(
     explainer: Explainer,
     faults: Mapping[int, float],
     noises: Mapping[int, float],
+    published: Mapping[int, bool],
 ) -> _Cover | None:
     prior = math.log(FAULT_RATE * (1 - COVERAGE)) - _SILENT_COST
     best: _Cover | None = None
@@ -292,6 +307,8 @@ def _best_cover(
                     continue
                 log_density = math.log(density)
                 better = log_density - max(faults[key], noises[key])
+                if published[key] and node.covered_by != service:
+                    better -= STICKINESS
                 if better > 0:
                     gain += better
                     shares[key] = log_density

@@ -22,7 +22,7 @@ from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree, candidates
 from correlator.engine.ranking import Ranker
 from correlator.engine.roots import Root, rank
-from correlator.engine.state import Incident, Node, Scope
+from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
 #: Ages, in seconds since the first arrival, at which a pending incident is looked at again: a lone alert gains
@@ -54,6 +54,7 @@ class Lifecycle(msgspec.Struct):
         """Give every tree its incident, then review what changed."""
         for key, parent in forest.parents.items():
             live[key].parent = parent
+            live[key].covered_by = forest.covered.get(key, "")
         touched: dict[str, None] = {}
         for tree, incident in self._matched(forest.trees):
             self._settle(tree, incident, live, touched)
@@ -98,12 +99,9 @@ class Lifecycle(msgspec.Struct):
     def _begin(self, tree: Tree) -> Incident:
         seed = min((self.scope.nodes[key] for key in tree.nodes), key=lambda node: (node.onset_at, node.id))
         first = min(seed.facets, key=lambda facet: (facet.started_at, facet.fingerprint))
-        name = ""
-        for attempt in range(1000):
-            parts = f"{self.scope.name}\0{first.fingerprint}\0{first.started_at}\0{attempt}"
-            name = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
-            if name not in self.scope.incidents:
-                break
+        generation = seed.seeded
+        while (name := _incident_id(self.scope.name, first, generation)) in self.scope.incidents:
+            generation += 1
         incident = Incident(id=name, seed=seed.id, created_at=self.now, nodes=[], grown_at=self.now)
         self.scope.incidents[name] = incident
         return incident
@@ -116,6 +114,7 @@ class Lifecycle(msgspec.Struct):
             node = live[key]
             old = self.scope.incidents.get(node.incident)
             if old is incident or (old is not None and node.frozen and old.revision):
+                touched[old.id] = None
                 continue  # where it belongs, or frozen to what somebody has seen
             if old is not None:
                 old.nodes.remove(key)
@@ -124,6 +123,9 @@ class Lifecycle(msgspec.Struct):
             node.incident = incident.id
             incident.nodes.append(key)
             incident.grown_at = self.now
+        since = min((self.scope.nodes[key].onset_at for key in incident.nodes), default=0)
+        for key in incident.nodes:
+            self.scope.nodes[key].since = since
 
     # -- review --------------------------------------------------------------------------------------------------
 
@@ -177,10 +179,12 @@ class Lifecycle(msgspec.Struct):
             return Reason.BACKGROUND
         if not firing and gain < _SURE_GAIN:
             return Reason.TRANSIENT
+        incident.ready_at = incident.ready_at or self.now
         age = (self.now - min(node.arrived_at for node in members)) / 1000
         quiet = (self.now - incident.grown_at) / 1000
+        waited = (self.now - incident.ready_at) / 1000
         held = age >= self.config.hold_min_seconds and (
-            quiet >= self.config.hold_quiet_seconds or age >= self.config.hold_max_seconds
+            quiet >= self.config.hold_quiet_seconds or waited >= self.config.hold_max_seconds
         )
         return None if held else Reason.TRANSIENT
 
@@ -195,6 +199,9 @@ class Lifecycle(msgspec.Struct):
         times = [arrived + 1000 * later for later in _REVIEW_AGES if later > age]
         if self.now - incident.grown_at < 1000 * self.config.hold_quiet_seconds:
             times.append(incident.grown_at + round(1000 * self.config.hold_quiet_seconds))
+        if incident.ready_at:
+            times.append(incident.ready_at + round(1000 * self.config.hold_max_seconds))
+        times = [at for at in times if at > self.now]
         if not firing:
             # A node's end may come before it is frozen; only then is its fate sealed.
             times = [max(node.due_at for node in members) + 1000]
@@ -281,6 +288,8 @@ class Lifecycle(msgspec.Struct):
             incident.status = IncidentStatus.RESOLVED
             incident.resolved_at = self.now
             yield self._publish(incident, Action.MERGED, page=False)
+            if (seed := self.scope.nodes.get(incident.seed)) is not None:
+                seed.seeded += 1  # the id is used up
         del self.scope.incidents[incident.id]
 
     def _forget(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
@@ -346,6 +355,11 @@ class Lifecycle(msgspec.Struct):
     def _due(self, incident: Incident, at: int) -> None:
         at = max(at, self.now + 1)
         incident.due_at = self.timers.add(at, Due.INCIDENT, self.scope.name, incident.id)
+
+
+def _incident_id(scope: str, first: Facet, generation: int) -> str:
+    parts = f"{scope}\0{first.fingerprint}\0{first.started_at}\0{generation}"
+    return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
 def _severity(members: Iterable[Node]) -> Severity:

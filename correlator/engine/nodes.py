@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from correlator.domain import AlertEvent
-from correlator.engine.state import Alert, ChangeEvent, Facet, Node, Scope
+from correlator.engine.state import Alert, ChangeEvent, Facet, Habit, Node, Scope
 
 K = TypeVar("K")
 
 _MAX_FACETS = 50  # a sample for humans
 _MAX_MEMBERS = 20_000
 _MAX_WORDS = 32  # of names, mentions and callers of one node
+_MAX_NAMES = 10_000  # of rules and of changed services in a scope; the oldest go first
 _MAX_CHANGES = 5  # remembered for a service
 _CHANGE_MEMORY_MS = 3_600_000
 _TOKEN = re.compile(r"[A-Za-z0-9_.\-]+")
@@ -100,12 +101,24 @@ def words(text: str) -> Iterable[str]:
     return dict.fromkeys(word.strip(".-") for word in _TOKEN.findall(text))
 
 
+def habit(scope: Scope, name: str) -> Habit:
+    """Return how the senders of a rule behave, as far as seen."""
+    known = scope.habits.get(name)
+    if known is None:
+        if len(scope.habits) >= _MAX_NAMES:
+            del scope.habits[next(iter(scope.habits))]
+        known = scope.habits[name] = Habit()
+    return known
+
+
 def note_change(scope: Scope, event: AlertEvent) -> None:
     """Remember a deploy or the like; once per fingerprint and start."""
     known = scope.changes.setdefault(event.service, [])
     if any(change.started_at == event.starts_at and change.name == event.name for change in known):
         return
     known.append(ChangeEvent(name=event.name, summary=event.summary, started_at=event.starts_at))
+    if len(scope.changes) > _MAX_NAMES:
+        del scope.changes[next(iter(scope.changes))]
     horizon = event.observed_at - _CHANGE_MEMORY_MS
     scope.changes[event.service] = [change for change in known if change.started_at > horizon][-_MAX_CHANGES:]
 

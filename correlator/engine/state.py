@@ -88,7 +88,10 @@ class Node(msgspec.Struct):
     mentions: list[str] = []
     callers: dict[str, int] = {}  # callers that complain about calls to this service
     parent: int = 0  # the node that explains it; 0 for its own fault or noise
+    covered_by: str = ""  # the silent service that explains it
     incident: str = ""
+    since: int = 0  # when the incident's first trouble began
+    seeded: int = 0  # published incidents that were made from this node and went into another
     frozen: bool = False
     due_at: int = 0
 
@@ -119,6 +122,7 @@ class Incident(msgspec.Struct):
     weight: float = 0.0  # log density of the explanation of its live nodes
     weighed: list[int] = []  # those nodes
     real: float = 0.0  # probability that it is a fault rather than noise
+    ready_at: int = 0  # since when it would page but for the hold
     why_not: str = ""  # reason it has not paged, while it has not
     due_at: int = 0
 
@@ -128,6 +132,13 @@ class Rate(msgspec.Struct):
 
     count: float
     at: int
+
+
+class Habit(msgspec.Struct):
+    """How the senders of a rule behave: whether they tell when it is over."""
+
+    resolves: int = 0
+    restamps: int = 0  # firings with a new start while the end of the one before was never told
 
 
 class Background(msgspec.Struct):
@@ -147,6 +158,7 @@ class Scope(msgspec.Struct):
     current: dict[str, int] = {}  # service -> node that new alerts may join
     incidents: dict[str, Incident] = {}
     background: Background = msgspec.field(default_factory=Background)
+    habits: dict[str, Habit] = {}  # alert name -> how its senders behave
     changes: dict[str, list[ChangeEvent]] = {}  # service -> the last few
     solve_due_at: int = 0
 
