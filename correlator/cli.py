@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from correlator import __version__
-from correlator.config import Config, load
+from correlator.config import load
 from correlator.errors import ConfigError, CorrelatorError
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
@@ -63,7 +63,9 @@ def main() -> None:
 @cli.command()
 @click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
-@click.option("--topology", "topologies", multiple=True, type=click.Path(path_type=Path), help="Topology, JSON or YAML.")
+@click.option(
+    "--topology", "topologies", multiple=True, type=click.Path(path_type=Path), help="Topology, JSON or YAML."
+)
 @click.option("--model", "model_path", type=click.Path(path_type=Path), help="Folder of trained models.")
 @click.option("--incidents", type=click.Path(path_type=Path), help="Write incident events here.")
 @click.option("--assignments", type=click.Path(path_type=Path), help="Write one line per input event here.")
@@ -87,6 +89,7 @@ def replay(
     """Run the engine over a file, without Kafka: the same input gives the same output."""
     from correlator.replay import LogReplay, Replay
     from correlator.shell.lines import lines, open_lines
+    from correlator.sinks import Sinks
 
     if (alerts is None) == (log_name is None):
         raise click.UsageError("give either --alerts or --log")
@@ -96,18 +99,15 @@ def replay(
     started = time.perf_counter()
     with ExitStack() as stack:
         source = open_lines(name)
-        outputs = {
-            "incidents": _output(stack, incidents),
-            "assignments": _output(stack, assignments),
-            "rejected": _output(stack, rejected),
-        }
+        sinks = Sinks(_output(stack, incidents), _output(stack, assignments))
         run: Replay | LogReplay
         if log_name is not None:
-            run = LogReplay(config, graphs, **outputs)
+            run = LogReplay(config, graphs, sinks, rejected=_output(stack, rejected))
         elif len(graphs) > 1:
             raise click.UsageError("--alerts takes one --topology")
         else:
-            run = Replay(config, graphs[0] if graphs else ServiceGraph.empty(), **outputs)
+            graph = graphs[0] if graphs else ServiceGraph.empty()
+            run = Replay(config, graph, sinks, rejected=_output(stack, rejected))
         with _progress(name) as progress:
             for number, (line, read) in enumerate(lines(source, run.max_line_bytes), start=1):
                 if line.strip():
@@ -171,7 +171,9 @@ def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
     click.echo(f"configuration is valid, version {config.version()}")
     if config.worker.topology is not None:
         graph = topology_file.load(config.worker.topology)
-        click.echo(f"topology is valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies")
+        click.echo(
+            f"topology is valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies"
+        )
 
 
 @cli.group()
@@ -187,7 +189,11 @@ def topology_check(path: Path) -> None:
     click.echo(f"{path}: valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies")
     for cycle in graph.cycles():
         click.echo(f"note: {len(cycle)} services depend on each other in a circle: {', '.join(cycle[:10])}")
-    alone = [service.name for service in graph.services() if not graph.dependencies(service.name) and not graph.dependents(service.name)]
+    alone = [
+        service.name
+        for service in graph.services()
+        if not graph.dependencies(service.name) and not graph.dependents(service.name)
+    ]
     if alone:
         click.echo(f"note: {len(alone)} services have no dependency and no dependent: {', '.join(alone[:10])}")
 
@@ -229,3 +235,88 @@ def score(alerts: Path, truth: Path, assignments: Path, incidents: Path, as_json
     from correlator import scoring
 
     click.echo(scoring.run(alerts, truth, assignments, incidents, as_json))
+
+
+@cli.command()
+@click.option("--preset", required=True, help="cascade, overlapping-roots, silent-root, storm-100k, flapping, day, ...")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for alerts, topology and truth.")
+@click.option(
+    "--topology", "topology_path", type=click.Path(path_type=Path), help="A known graph instead of a generated one."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
+def simulate(preset: str, seed: int, out: Path, topology_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Write a seeded storm: alerts, the topology as an observer sees it, and the truth."""
+    from correlator.simulator import command
+
+    click.echo(command.written(command.run(preset, seed, out, topology_path, overrides)))
+
+
+@cli.command()
+@_configured
+def pager(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Consume the incidents and deliver them to the configured targets, until told to stop."""
+    import asyncio
+    import os
+    import signal
+
+    from correlator.pager import process
+
+    config = load(config_path, overrides)
+
+    async def deliver() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        await process.run(config, environ=os.environ, stop=stop)
+
+    asyncio.run(deliver())
+
+
+@cli.command()
+@_configured
+def worker(config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Run a worker against Kafka, until it is told to stop."""
+    from correlator.shell.worker import run
+
+    sys.exit(run(load(config_path, overrides)))
+
+
+@cli.command()
+@click.option("--create", "mode", flag_value="create", default="create", help="Create what is missing (the default).")
+@click.option("--check", "mode", flag_value="check", help="Create nothing.")
+@_configured
+def topics(mode: str, config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Create the topics that are missing and verify the others: partitions, retention, compaction, sizes."""
+    import asyncio
+
+    from correlator.shell.topics import verify
+
+    findings = asyncio.run(verify(load(config_path, overrides), create=mode == "create"))
+    for finding in findings:
+        click.echo(str(finding))
+    sys.exit(1 if any(finding.problems for finding in findings) else 0)
+
+
+@cli.command()
+@click.argument("topic")
+@click.option("--follow", is_flag=True, help="Go on with records to come, until interrupted.")
+@_configured
+def dump(topic: str, follow: bool, config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """Write the records of a topic as JSON lines, from its beginning to its present end."""
+    import asyncio
+
+    from correlator.shell.dump import dump as dumped
+
+    config = load(config_path, overrides)
+
+    async def write() -> None:
+        out = sys.stdout.buffer
+        async for line in dumped(config.kafka, topic, follow=follow):
+            out.write(line + b"\n")
+            if follow:
+                out.flush()
+        out.flush()
+
+    asyncio.run(write())

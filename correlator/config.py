@@ -138,6 +138,7 @@ class KafkaConfig(_Section):
     incidents_topic: str = "incidents"
     snapshots_topic: str = "correlator-snapshots"
     topologies_topic: str = "correlator-topologies"
+    pager_state_topic: str = "correlator-pager-state"
     alerts_retention_seconds: Seconds = 7 * 86_400
     events_retention_seconds: Seconds = 7 * 86_400
 
@@ -172,6 +173,8 @@ class WebhookTarget(_TargetConfig):
     url: str
     #: Name of the environment variable that holds a bearer token.
     token_env: str | None = None
+    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`).
+    secret_env: str | None = None
 
 
 class PagerDutyTarget(_TargetConfig):
@@ -181,11 +184,19 @@ class PagerDutyTarget(_TargetConfig):
     base_url: str = "https://events.pagerduty.com"
     #: Name of the environment variable that holds the integration key of this target.
     routing_key_env: str = "PAGERDUTY_ROUTING_KEY"
+    #: Route or team -> name of the environment variable that holds its integration key.
+    routing_key_envs: dict[str, str] = {}
     #: PagerDuty accepts about 120 events a minute and key.
     events_per_minute: Annotated[int, Field(ge=1)] = 110
 
 
-Target = Annotated[WebhookTarget | PagerDutyTarget, Field(discriminator="type")]
+class ConsoleTarget(_TargetConfig):
+    """Print each incident event on standard output."""
+
+    type: Literal["console"] = "console"
+
+
+Target = Annotated[WebhookTarget | PagerDutyTarget | ConsoleTarget, Field(discriminator="type")]
 
 
 class PagerConfig(_Section):

@@ -11,7 +11,6 @@ from enum import StrEnum
 import msgspec
 
 
-
 class Status(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"

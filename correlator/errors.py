@@ -5,7 +5,9 @@ CorrelatorError
 │   └── TopologyError
 ├── InputError           bad input from a sender: counted, dead-lettered, never fatal
 ├── LogError             a dump of the event log that cannot be replayed
-└── SnapshotError        a snapshot this version cannot read
+├── SnapshotError        a snapshot this version cannot read
+└── BrokerError          the development broker cannot run (`devkafka`)
+    └── Unavailable      something must be installed or set first
 """
 
 from __future__ import annotations

@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import IO
 
 import msgspec
 
 from correlator.config import Config
-from correlator.domain import Action, AlertEvent, Disposition, IncidentEvent
-from correlator.engine.decisions import Decision, Output, Verdict
+from correlator.domain import AlertEvent, Disposition
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.errors import InputError, LogError
 from correlator.formats import canonical, log
 from correlator.formats.naming import Namer
+from correlator.partition import Partition
+from correlator.sinks import Sinks, Summary, write
 from topology.graph import ServiceGraph
 
 #: An arrival so much later than all before it is a broken clock, not a pause.
 _MAX_JUMP_MS = 366 * 86_400_000
-#: Assignments that wait for a verdict are kept in memory up to this many lines, on disk beyond.
-_MAX_WAITING = 20_000
-
-
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one input event; one line of `--assignments`."""
-
-    event_id: str
-    fingerprint: str | None
-    disposition: Disposition
-    reason: str
-    incident_id: str | None
-
-
-class Summary(msgspec.Struct, kw_only=True):
-    """Figures of a replay."""
-
-    events: int = 0
-    firing_events: int = 0
-    rejected: int = 0
-    alerts: int = 0
-    incidents: int = 0
-    pages: int = 0
-    noise_reduction: float = 0.0
-    dispositions: dict[str, int] = {}
-    seconds: float = 0.0
-    events_per_second: float = 0.0
-    first_at: int = 0
-    last_at: int = 0
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,20 +52,19 @@ class Replay:
         self,
         config: Config,
         graph: ServiceGraph,
+        sinks: Sinks,
         *,
         ranker: Ranker | None = None,
-        incidents: IO[bytes] | None = None,
-        assignments: IO[bytes] | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._engine = Engine(config, ranker=ranker)
         self._namer = Namer(config.naming, graph)
         self.max_line_bytes = config.worker.max_event_bytes
         self._rejected = rejected
-        self._sinks = _Sinks(incidents, assignments)
+        self._sinks = sinks
         self._graph: ServiceGraph | None = graph
         self._now = 0
-        self.summary = self._sinks.summary
+        self.summary = sinks.summary
 
     def feed(self, number: int, data: bytes) -> None:
         """Take one line of the input; `number` counts from one."""
@@ -130,98 +99,8 @@ class Replay:
         self.summary.events += 1
         self.summary.rejected += 1
         if self._rejected is not None:
-            _write(self._rejected, rejection(number, data, error))
+            write(self._rejected, rejection(number, data, error))
         self._sinks.assignments.decided(f"line-{number}", None, Disposition.REJECTED, error.reason)
-
-
-class _Line(msgspec.Struct, array_like=True):
-    event_id: str
-    fingerprint: str | None
-    disposition: Disposition | None
-    reason: str
-    scope: str
-    node: int
-
-
-class _Assignments:
-    """Assignments in input order; a line waits until the node it depends on has its verdict."""
-
-    def __init__(self, sink: IO[bytes] | None) -> None:
-        self._sink = sink
-        self._waiting: deque[_Line] = deque()
-        self._uses: Counter[tuple[str, int]] = Counter()  # lines that wait for a node
-        self._verdicts: dict[tuple[str, int], Verdict] = {}
-        self.counts: Counter[str] = Counter()
-
-    def decided(self, event_id: str, fingerprint: str | None, disposition: Disposition, reason: str) -> None:
-        self._push(_Line(event_id, fingerprint, disposition, reason, "", 0))
-
-    def decision(self, decision: Decision) -> None:
-        self._push(
-            _Line(
-                decision.event_id,
-                decision.fingerprint,
-                decision.disposition,
-                decision.reason,
-                decision.scope,
-                decision.node,
-            )
-        )
-
-    def verdict(self, verdict: Verdict) -> None:
-        key = (verdict.scope, verdict.node)
-        if self._uses[key]:
-            self._verdicts[key] = verdict
-        self._drain()
-
-    def close(self, *, sealed: bool) -> None:
-        """Write what is left. Where the end of the input `sealed` every fate, nothing is."""
-        if sealed and self._waiting:
-            raise AssertionError(f"{len(self._waiting)} events have no verdict")
-        for line in self._waiting:
-            if line.disposition is None:
-                line.disposition, line.reason = Disposition.SUPPRESSED, "pending"
-            self._finish(line, self._verdicts.get((line.scope, line.node)))
-
-    def _push(self, line: _Line) -> None:
-        if line.node:
-            self._uses[line.scope, line.node] += 1
-        self._waiting.append(line)
-        self._drain()
-
-    def _drain(self) -> None:
-        while self._waiting:
-            line = self._waiting[0]
-            verdict = self._verdicts.get((line.scope, line.node)) if line.node else None
-            if line.node and verdict is None:
-                return
-            self._waiting.popleft()
-            self._finish(line, verdict)
-
-    def _finish(self, line: _Line, verdict: Verdict | None) -> None:
-        disposition, reason = line.disposition, line.reason
-        if verdict is not None:
-            key = (line.scope, line.node)
-            self._uses[key] -= 1
-            if not self._uses[key]:
-                del self._uses[key], self._verdicts[key]
-            if disposition is None:
-                disposition, reason = verdict.disposition, verdict.reason
-                if verdict.opening_event == line.event_id:
-                    disposition = Disposition.OPENED
-        assert disposition is not None
-        self.counts[disposition] += 1
-        if self._sink is not None:
-            _write(
-                self._sink,
-                Assignment(
-                    event_id=line.event_id,
-                    fingerprint=line.fingerprint,
-                    disposition=disposition,
-                    reason=reason,
-                    incident_id=verdict.incident_id if verdict else None,
-                ),
-            )
 
 
 class LogReplay:
@@ -233,18 +112,18 @@ class LogReplay:
         self,
         config: Config,
         graphs: Iterable[ServiceGraph],
+        sinks: Sinks,
         *,
         ranker: Ranker | None = None,
-        incidents: IO[bytes] | None = None,
-        assignments: IO[bytes] | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
-        self._engines: dict[int, Engine] = {}
-        self._sinks = _Sinks(incidents, assignments)
-        self.summary = self._sinks.summary
+        self._partitions: dict[int, Partition] = {}
+        self._rejected = rejected
+        self._sinks = sinks
+        self.summary = sinks.summary
 
     def feed(self, number: int, data: bytes) -> None:
         """Take one line of the dump: a record with its partition.
@@ -254,37 +133,33 @@ class LogReplay:
         """
         try:
             dumped = _dumped.decode(data)
-            record = log.decode(bytes(dumped.value))
-        except (msgspec.DecodeError, LogError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise LogError(f"line {number}: {error}") from None
-        engine = self._engines.get(dumped.partition)
-        if engine is None:
-            engine = self._engines[dumped.partition] = Engine(self._config, ranker=self._ranker)
-        self._sinks.take(apply(engine, record, self._graphs))
+        partition = self._partitions.get(dumped.partition)
+        if partition is None:
+            partition = self._partitions[dumped.partition] = Partition(self._config, self._graphs, ranker=self._ranker)
+        try:
+            record = log.decode(bytes(dumped.value))
+        except LogError as error:
+            self._reject(number, data, error)
+            return
+        try:
+            self._sinks.take(partition.apply(record, self._graphs))
+        except LogError as error:
+            raise LogError(f"line {number}: {error}") from None
         if isinstance(record, log.Alerts):
             for event in record.events:
                 self._sinks.count(event)
 
+    def _reject(self, number: int, data: bytes, error: LogError) -> None:
+        """Pass over what is no record of the log, as the workers did."""
+        self.summary.rejected += 1
+        if self._rejected is not None:
+            write(self._rejected, rejection(number, data, InputError("not_a_log_record", str(error))))
+
     def finish(self) -> Summary:
         """Stop where the log stops: what is pending there is pending."""
         return self._sinks.finish(sealed=False)
-
-
-def apply(engine: Engine, record: log.Record, graphs: Mapping[str, ServiceGraph]) -> Iterator[Output]:
-    """Apply one record of the event log to the engine of its partition.
-
-    Raises:
-        LogError: it announces a version of the graph that is not among `graphs`.
-    """
-    if isinstance(record, log.Tick):
-        yield from engine.tick(record.at)
-    elif isinstance(record, log.TopologyVersion):
-        if record.version not in graphs:
-            raise LogError(f"the log names topology {record.version}, which was not given")
-        yield from engine.use_topology(graphs[record.version], record.at)
-    else:
-        for event in record.events:
-            yield from engine.on_event(event, record.at)
 
 
 class DumpedRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,44 +172,3 @@ class DumpedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _dumped = msgspec.json.Decoder(DumpedRecord)
-
-
-class _Sinks:
-    """Where what an engine says goes, and the figures of it."""
-
-    def __init__(self, incidents: IO[bytes] | None, assignments: IO[bytes] | None) -> None:
-        self._incidents = incidents
-        self.assignments = _Assignments(assignments)
-        self.summary = Summary()
-
-    def count(self, event: AlertEvent) -> None:
-        summary = self.summary
-        summary.events += 1
-        summary.firing_events += event.status == "firing"
-        summary.first_at = summary.first_at or event.observed_at
-        summary.last_at = event.observed_at
-
-    def take(self, outputs: Iterable[Output]) -> None:
-        for output in outputs:
-            if isinstance(output, Decision):
-                self.summary.alerts += output.disposition is None
-                self.assignments.decision(output)
-            elif isinstance(output, Verdict):
-                self.assignments.verdict(output)
-            else:
-                self.summary.pages += output.page
-                self.summary.incidents += output.action is Action.OPENED
-                if self._incidents is not None:
-                    _write(self._incidents, output)
-
-    def finish(self, *, sealed: bool) -> Summary:
-        self.assignments.close(sealed=sealed)
-        summary = self.summary
-        summary.dispositions = {str(name): self.assignments.counts[name] for name in Disposition}
-        if summary.firing_events:
-            summary.noise_reduction = round(1 - summary.pages / summary.firing_events, 4)
-        return summary
-
-
-def _write(sink: IO[bytes], value: object) -> None:
-    sink.write(msgspec.json.encode(value) + b"\n")

@@ -15,6 +15,8 @@ PRIOR_PER_SECOND = 0.1 / 86_400
 PRIOR_COUNT = 0.5
 #: Nothing is surely a fault: what it counts at least.
 LEAST_NOISE = 0.1
+#: The same for what stood alone: nothing else confirmed it.
+LONE = 1.0
 #: Services that a name's rate is spread over are not known one by one; this is the least.
 _MIN_SERVICES = 10
 
@@ -61,7 +63,7 @@ def _exposure(background: Background, now: int) -> float:
     """Return the observed time in seconds, decayed as the counts are."""
     elapsed = max(0, now - background.since)
     mean_life = HALF_LIFE_MS / 0.6931471805599453
-    return mean_life * (1 - 2.0 ** (-elapsed / HALF_LIFE_MS)) / 1000
+    return float(mean_life * (1 - 2.0 ** (-elapsed / HALF_LIFE_MS)) / 1000)
 
 
 def _add(rates: dict[str, Rate], key: str, weight: float, now: int) -> None:

@@ -195,6 +195,8 @@ class Engine:
         incident = scope.incidents.get(node.incident)
         # Each counts for as much as it was likely to be noise.
         weight = 1.0 if incident is None else max(background.LEAST_NOISE, 1 - incident.real)
+        if incident is not None and len({scope.nodes[key].service for key in incident.nodes}) == 1:
+            weight = max(weight, background.LONE)
         for name in node.names:
             background.count(scope.background, node.service, name, weight, at)
 
@@ -246,9 +248,7 @@ class Engine:
             explainer=self._explainer(scope),
             ranker=self._ranker,
             timers=self._timers,
-            versions=Versions(
-                topology=self.state.topology, model=self._ranker.version, config=self._config_version
-            ),
+            versions=Versions(topology=self.state.topology, model=self._ranker.version, config=self._config_version),
             now=self.state.now,
         )
 

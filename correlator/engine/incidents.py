@@ -1,8 +1,8 @@
 """Incidents: how trees keep their identity over time, when one is published, updated, resolved, merged or forgotten.
 
-    pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
-       |                  ^                   |
-       +--nothing in it   +----- reopened ----+
+pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
+   |                  ^                   |
+   +--nothing in it   +----- reopened ----+
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Lifecycle(msgspec.Struct):
         for tree, incident in self._matched(forest.trees):
             self._settle(tree, incident, live, touched)
         for incident_id in sorted(touched, key=self._age):
-            incident = self.scope.incidents.get(incident_id)
-            if incident is not None:
-                yield from self.review(incident)
+            known = self.scope.incidents.get(incident_id)
+            if known is not None:
+                yield from self.review(known)
 
     def _age(self, incident_id: str) -> tuple[int, str]:
         incident = self.scope.incidents.get(incident_id)
@@ -88,9 +88,7 @@ class Lifecycle(msgspec.Struct):
             if position not in matched and incident_id not in claimed:
                 matched[position] = self.scope.incidents[incident_id]
                 claimed.add(incident_id)
-        return [
-            (tree, matched.get(position) or self._begin(tree)) for position, tree in enumerate(trees)
-        ]
+        return [(tree, matched.get(position) or self._begin(tree)) for position, tree in enumerate(trees)]
 
     def _incidents_of(self, keys: Iterable[int]) -> list[Incident]:
         names = dict.fromkeys(self.scope.nodes[key].incident for key in keys)
@@ -335,9 +333,7 @@ class Lifecycle(msgspec.Struct):
         if members:
             roots = roots or self._roots(members)
             incident.last_roots = roots
-            incident.severity = max(
-                (incident.severity, _severity(members)), key=lambda severity: severity.rank
-            )
+            incident.severity = max((incident.severity, _severity(members)), key=lambda severity: severity.rank)
             incident.services_published = len({node.service for node in members})
             incident.nodes_ranked = len(members)
             incident.started_at = min(node.onset_at for node in members)
@@ -364,4 +360,3 @@ def _incident_id(scope: str, first: Facet, generation: int) -> str:
 
 def _severity(members: Iterable[Node]) -> Severity:
     return max((node.severity for node in members), key=lambda severity: severity.rank)
-

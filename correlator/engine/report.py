@@ -71,7 +71,9 @@ def evidence(root: Root, own: Sequence[Node], services: int) -> list[Evidence]:
         first = min(own, key=lambda node: (node.onset_at, node.id))
         names = list(dict.fromkeys(facet.name for node in own for facet in node.facets))
         found.append(
-            Evidence(kind="own_alerts", text=f"{', '.join(names[:5])} since {rfc3339(first.onset_at)}", path=[root.service])
+            Evidence(
+                kind="own_alerts", text=f"{', '.join(names[:5])} since {rfc3339(first.onset_at)}", path=[root.service]
+            )
         )
         callers = list(dict.fromkeys(name for node in own for name in node.callers))
         if callers:

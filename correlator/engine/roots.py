@@ -88,9 +88,7 @@ def _speaking(
             service = nodes[keys[int(other)]].service
             if service != node.service:
                 reached[node.service][service] = None
-    return [
-        Root(service, _log(total), first[service], tuple(reached[service])) for service, total in totals.items()
-    ]
+    return [Root(service, _log(total), first[service], tuple(reached[service])) for service, total in totals.items()]
 
 
 def _silent(

@@ -12,11 +12,25 @@ from correlator.domain import AlertEvent
 from correlator.errors import LogError
 
 
-class Alerts(msgspec.Struct, frozen=True, kw_only=True, tag="alerts", tag_field="type"):
-    """Events of one message, all of one partition's scopes, that arrived at `at`."""
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where events came from, so that what is forwarded twice is applied once.
+
+    `part` tells apart what one message was divided into. No message of the partition below `floor` is ever delivered
+    again: the offset that was committed when this was forwarded.
+    """
+
+    partition: int
+    offset: int
+    part: str
+    floor: int
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="alerts", tag_field="type"):
+    """Events of one scope and one message that arrived at `at`."""
 
     at: int
     events: list[AlertEvent]
+    source: Source | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick", tag_field="type"):
@@ -34,7 +48,7 @@ class TopologyVersion(msgspec.Struct, frozen=True, kw_only=True, tag="topology",
 
 Record = Alerts | Tick | TopologyVersion
 
-_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)  # type: ignore[arg-type]
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _encoder = msgspec.json.Encoder()
 
 

@@ -1,0 +1,154 @@
+"""Score the engine, and every baseline beside it, on labelled streams.
+
+python -m benchmarks.quality [--streams DIR] [--stream NAME ...] [--simulate PRESET --seeds FIRST LAST] [--baselines]
+                             [--set key=value ...] [--no-engine] [--check] [--record] [--json OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.quality.baselines import outcomes
+from benchmarks.quality.baselines.groups import Outcome
+from benchmarks.quality.replay import CommandFailed, correlator_command, replay, simulate
+from benchmarks.quality.report import Provenance, StreamResult, as_document, as_markdown, as_record
+from benchmarks.quality.stream import Stream, read_stream, stream_folders
+from benchmarks.quality.tolerances import DEFAULT_PATH, read_tolerances, regressions
+from benchmarks.quality.windows import naive_accuracies
+from correlator.errors import ConfigError
+from correlator.scoring import Score, figures, score
+
+#: The engine's name among the methods of a table.
+ENGINE = "correlator"
+ROOT = Path(__file__).resolve().parents[2]
+#: Where the labelled streams lie beside a checkout; they are read in place and are no part of it.
+STREAMS = ROOT.parent / "shared" / "data"
+RESULTS = Path(__file__).with_name("results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; exit 0 if all is well, 1 on a regression or a failed run, 2 on a bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory(prefix="correlator-quality-") as folder:
+            results = [_judge(stream, options, Path(folder)) for stream in _streams(options, Path(folder))]
+        _write(results, options, _provenance(sys.argv[1:] if arguments is None else arguments))
+        return _check(results, options.tolerances) if options.check else 0
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except CommandFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__.split("\n", 1)[0])
+    parser.add_argument(
+        "--streams", type=Path, default=STREAMS, help="folder of labelled streams (default: %(default)s)"
+    )
+    parser.add_argument("--stream", action="append", default=[], metavar="NAME", help="only this stream; repeatable")
+    parser.add_argument("--simulate", metavar="PRESET", help="simulated streams of this preset instead")
+    parser.add_argument("--seeds", nargs=2, type=int, default=(100, 102), metavar=("FIRST", "LAST"))
+    parser.add_argument("--baselines", action="store_true", help="score every baseline too")
+    parser.add_argument("--no-engine", action="store_true", help="leave the engine out")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the engine")
+    parser.add_argument("--correlator", default=correlator_command(), metavar="COMMAND", help="default: %(default)s")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a figure of the engine is beyond its tolerance")
+    parser.add_argument("--tolerances", type=Path, default=DEFAULT_PATH, metavar="FILE")
+    parser.add_argument("--record", action="store_true", help="write a dated result beside this benchmark")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures as JSON")
+    return parser
+
+
+def _streams(options: argparse.Namespace, folder: Path) -> Iterator[Stream]:
+    if options.simulate:
+        first, last = options.seeds
+        for seed in range(first, last + 1):
+            target = folder / f"{options.simulate}-{seed}"
+            simulate(options.correlator, options.simulate, seed, target)
+            yield read_stream(target)
+        return
+    folders = {path.name: path for path in stream_folders(options.streams)}
+    wanted = options.stream or list(folders)
+    missing = [name for name in wanted if name not in folders] if folders else ["of any name"]
+    if missing:
+        raise ConfigError(str(options.streams), [f"no labelled stream {name} here" for name in missing])
+    for name in wanted:
+        yield read_stream(folders[name])
+
+
+def _judge(stream: Stream, options: argparse.Namespace, folder: Path) -> StreamResult:
+    methods: dict[str, Score] = {}
+    if not options.no_engine:
+        outputs = folder / "outputs" / stream.name
+        outputs.mkdir(parents=True)
+        methods[ENGINE] = _score(stream, replay(options.correlator, stream, outputs, options.set))
+    if options.baselines:
+        methods |= {name: _score(stream, outcome) for name, outcome in outcomes(stream)}
+    result = StreamResult(
+        name=stream.name, window_seconds=stream.window_seconds, methods=methods, naive=naive_accuracies(stream)
+    )
+    print(as_markdown(result), flush=True)
+    return result
+
+
+def _score(stream: Stream, outcome: Outcome) -> Score:
+    return score(stream.alerts, stream.truth, outcome.assignments, outcome.steps, services=len(stream.graph))
+
+
+def _write(results: Sequence[StreamResult], options: argparse.Namespace, provenance: Provenance) -> None:
+    if options.json:
+        options.json.write_bytes(as_document(results, provenance))
+    if options.record:
+        RESULTS.mkdir(exist_ok=True)
+        name = f"{provenance.date[:10]}-{options.simulate or 'streams'}-{provenance.commit}"
+        (RESULTS / f"{name}.json").write_bytes(as_document(results, provenance))
+        (RESULTS / f"{name}.md").write_text(as_record(results, provenance), encoding="utf-8")
+
+
+def _check(results: Sequence[StreamResult], path: Path) -> int:
+    tolerances = read_tolerances(path)
+    found = [
+        sentence
+        for result in results
+        if ENGINE in result.methods
+        for sentence in regressions(result.name, figures(result.methods[ENGINE]), tolerances)
+    ]
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    return 1 if found else 0
+
+
+def _provenance(arguments: Sequence[str]) -> Provenance:
+    return Provenance(
+        command=shlex.join(["python", "-m", "benchmarks.quality", *arguments]),
+        commit=_commit(),
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _commit() -> str:
+    """Return the commit of this checkout, marked where the tree differs from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""`python -m correlator` is `correlator`."""
+
+from correlator.cli import main
+
+main()

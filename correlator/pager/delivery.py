@@ -1,0 +1,276 @@
+"""The order of deliveries to one target: a pure state machine without clock, network or Kafka.
+
+Of one incident one event at a time, in order of revision; of different incidents many at once, pages and resolves
+first. `take` hands out work; each piece comes back through `retry`, or through `recorded` once its outcome is durable.
+
+    offer -> waiting -> take -> (intent) -> sent --> recorded -> next of the incident
+                 ^                           |
+                 +------- backoff <- retry --+
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from correlator.domain import Action, IncidentEvent
+from correlator.pager.exchange import Backoff, Retry
+from correlator.pager.mark import NOTHING, Dialect, Mark, Step, Verb, ends, intent_before, urgent
+from correlator.pager.offsets import Position
+from correlator.pager.rate import SlidingWindow
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One step to take for one event. `intent`, where there is one, must be durable before anything is sent."""
+
+    event: IncidentEvent
+    step: Step
+    mark: Mark
+    intent: Mark | None
+    attempt: int
+    partition: int
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An event that waits, with the positions it answers for: its own and those of the events it superseded."""
+
+    event: IncidentEvent
+    positions: list[Position]
+    missed: bool
+
+
+@dataclass(slots=True)
+class _Thread:
+    """One incident that has something to be said."""
+
+    waiting: deque[_Entry] = field(default_factory=deque)
+    busy: bool = False
+    attempts: int = 0
+    not_before: float = 0.0
+    urgents: int = 0
+    queue: tuple[bool, str] | None = None
+
+
+class Lane:
+    """All that is to be delivered to one target.
+
+    Args:
+        dialect: what is said, and whether updates may be skipped.
+        marks: what the target was told before, by incident; taken over.
+        backoff: waits between attempts.
+        jitter: returns a number in [0, 1), for the backoff.
+        window: makes the rate limit of a key the target counts by, None where it does not count.
+        superseded: called with each event that is skipped because a newer one waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: Dialect,
+        marks: Mapping[str, Mark],
+        backoff: Backoff,
+        jitter: Callable[[], float],
+        window: Callable[[], SlidingWindow] | None = None,
+        superseded: Callable[[IncidentEvent], None] = lambda event: None,
+    ) -> None:
+        self._dialect = dialect
+        self._marks = dict(marks)
+        self._backoff = backoff
+        self._jitter = jitter
+        self._new_window = window
+        self._superseded = superseded
+        self._threads: dict[str, _Thread] = {}
+        #: (urgent, rate key) -> ids of incidents whose next step may be taken, oldest first. Key "" sends nothing.
+        self._ready: dict[tuple[bool, str], OrderedDict[str, None]] = {}
+        self._delayed: list[tuple[float, int, str]] = []
+        self._sequence = itertools.count()
+        self._windows: dict[str, SlidingWindow] = {}
+        self._held_until: dict[str, float] = {}
+        self.events_held = 0
+
+    def offer(self, event: IncidentEvent, position: Position) -> bool:
+        """Queue an event; False if it repeats a revision that is done or waits already."""
+        thread = self._threads.get(event.incident_id)
+        mark = self._marks.get(event.incident_id, NOTHING)
+        known = thread.waiting[-1].event.revision if thread else mark.revision
+        if event.revision <= known:
+            return False
+        if thread is None:
+            thread = self._threads[event.incident_id] = _Thread()
+        thread.waiting.append(_Entry(event, [position], missed=event.revision > known + 1))
+        thread.urgents += urgent(event)
+        self.events_held += 1
+        self._coalesce(thread)
+        if not thread.busy and thread.not_before == 0.0:
+            self._line_up(event.incident_id, thread)
+        return True
+
+    def take(self, now: float) -> Work | None:
+        """Return the most urgent step that may be taken now (a monotonic clock, seconds), None if there is none."""
+        self._wake(now)
+        for lane in self._lanes():
+            if self._free_at(lane, now) <= now:
+                queue = self._ready.pop(lane)
+                incident_id, _ = queue.popitem(last=False)
+                if queue:
+                    # Put back last, so that the keys take turns.
+                    self._ready[lane] = queue
+                return self._start(incident_id, lane, now)
+        return None
+
+    def wake_at(self, now: float) -> float | None:
+        """Return the instant at which `take` may have work, None if only an offer or an outcome can bring some."""
+        instants = [self._free_at(lane, now) for lane in self._ready]
+        if self._delayed:
+            instants.append(self._delayed[0][0])
+        return min(instants, default=None)
+
+    def intended(self, work: Work) -> None:
+        """Note that the intent of a piece of work is durable, or that the attempt to make it so was given up."""
+        if work.intent:
+            self._marks[work.event.incident_id] = work.intent
+
+    def retry(self, work: Work, verdict: Retry, now: float) -> float:
+        """Put a piece of work back and return the seconds it waits."""
+        incident_id = work.event.incident_id
+        thread = self._threads[incident_id]
+        thread.busy = False
+        thread.attempts += 1
+        delay = max(self._backoff.delay(thread.attempts, self._jitter()), verdict.after_seconds or 0.0)
+        if verdict.all:
+            key = self._dialect.rate_key(work.step)
+            self._held_until[key] = max(self._held_until.get(key, now), now + delay)
+        thread.not_before = now + delay
+        heapq.heappush(self._delayed, (thread.not_before, next(self._sequence), incident_id))
+        self._coalesce(thread)
+        return delay
+
+    def recorded(self, work: Work, mark: Mark) -> list[Position]:
+        """Note that the outcome of a piece of work is durable; return the positions that are done with it."""
+        incident_id = work.event.incident_id
+        thread = self._threads[incident_id]
+        self._marks[incident_id] = mark
+        thread.busy = False
+        thread.attempts = 0
+        done: list[Position] = []
+        if work.step.final:
+            done = thread.waiting.popleft().positions
+            thread.urgents -= urgent(work.event)
+            self.events_held -= 1
+        if thread.waiting:
+            self._coalesce(thread)
+            self._line_up(incident_id, thread)
+        else:
+            del self._threads[incident_id]
+        return done
+
+    def forgettable(self, before: int, partitions: frozenset[int]) -> dict[str, Mark]:
+        """Return the incidents that ended, were told so and have been silent since `before` (milliseconds)."""
+        return {
+            incident_id: mark
+            for incident_id, mark in self._marks.items()
+            if mark.ended
+            and not mark.owes_resolve
+            and mark.at < before
+            and mark.partition in partitions
+            and incident_id not in self._threads
+        }
+
+    def forget(self, incident_id: str, mark: Mark) -> None:
+        """Drop the memory of an incident, unless it has come back to life since `mark`."""
+        if incident_id not in self._threads and self._marks.get(incident_id) is mark:
+            del self._marks[incident_id]
+
+    def _start(self, incident_id: str, lane: tuple[bool, str], now: float) -> Work:
+        thread = self._threads[incident_id]
+        thread.busy, thread.queue = True, None
+        entry = thread.waiting[0]
+        mark = self._marks.get(incident_id, NOTHING)
+        step = self._dialect.step(entry.event, mark, missed=entry.missed)
+        if step.verb is not Verb.NONE and self._new_window is not None:
+            self._windows[lane[1]].spend(now)
+        return Work(
+            event=entry.event,
+            step=step,
+            mark=mark,
+            intent=intent_before(step, mark),
+            attempt=thread.attempts + 1,
+            partition=entry.positions[-1].partition,
+        )
+
+    def _line_up(self, incident_id: str, thread: _Thread) -> None:
+        """Put an incident where its next step is taken from."""
+        entry = thread.waiting[0]
+        step = self._dialect.step(entry.event, self._marks.get(incident_id, NOTHING), missed=entry.missed)
+        silent = step.verb is Verb.NONE
+        place = (
+            silent or thread.urgents > 0,
+            "" if silent else self._dialect.rate_key(step),
+        )
+        if thread.queue == place:
+            return
+        if thread.queue is not None:
+            left = self._ready[thread.queue]
+            del left[incident_id]
+            if not left:
+                del self._ready[thread.queue]
+        self._ready.setdefault(place, OrderedDict())[incident_id] = None
+        thread.queue = place
+
+    def _lanes(self) -> list[tuple[bool, str]]:
+        return sorted(self._ready, key=lambda lane: not lane[0])
+
+    def _free_at(self, lane: tuple[bool, str], now: float) -> float:
+        """Return when the target admits a call of this urgency and key."""
+        is_urgent, key = lane
+        if not key:
+            return now
+        held = self._held_until.get(key, now)
+        if self._new_window is None:
+            return max(held, now)
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = self._new_window()
+        # A fifth of the rate is kept from updates, so that a page never waits for a minute of them to pass.
+        return max(held, window.free_at(now, keep=0 if is_urgent else window.limit // 5))
+
+    def _wake(self, now: float) -> None:
+        while self._delayed and self._delayed[0][0] <= now:
+            _, _, incident_id = heapq.heappop(self._delayed)
+            thread = self._threads[incident_id]
+            thread.not_before = 0.0
+            self._line_up(incident_id, thread)
+
+    def _coalesce(self, thread: _Thread) -> None:
+        """Let the newest event stand for those before it that nobody needs to hear any more.
+
+        An end stands for everything not in flight up to an earlier end; an update or a page stands for updates.
+        Nothing else is skipped: not a page, not an acknowledgement, never an end.
+        """
+        if not self._dialect.coalesces:
+            return
+        newest = thread.waiting[-1]
+        first = 1 if thread.busy else 0
+        final = ends(newest.event)
+        if not final and newest.event.action is Action.ACKNOWLEDGED:
+            return
+        while len(thread.waiting) > first + 1 and _gives_way(thread.waiting[-2].event, final=final):
+            skipped = thread.waiting[-2]
+            del thread.waiting[-2]
+            thread.urgents -= urgent(skipped.event)
+            self.events_held -= 1
+            skipped.positions += newest.positions
+            newest.positions = skipped.positions
+            newest.missed = newest.missed or skipped.missed
+            self._superseded(skipped.event)
+
+
+def _gives_way(event: IncidentEvent, *, final: bool) -> bool:
+    """True if nobody needs to hear an event any more once a newer one, perhaps the end, is there to tell."""
+    return not ends(event) and (final or (event.action is Action.UPDATED and not event.page))

@@ -1,0 +1,54 @@
+"""What the pager tells Prometheus. Labels come from closed sets and the configured targets' names."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+#: From a terminal's microseconds to a time-out.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class PagerMetrics:
+    """The pager's metrics in a registry of the caller's."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.notifications = Counter(
+            "correlator_notifications",
+            "Steps of incident events by outcome: delivered, refused, superseded (a newer event of the incident was "
+            "waiting) or unneeded (the target has no use for it).",
+            ["target", "action", "outcome"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "correlator_notification_seconds",
+            "Time of one request to a target, answered or not.",
+            ["target"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.pending = Gauge(
+            "correlator_notifications_pending",
+            "Records of the incidents topic that were read and are not done with.",
+            ["target"],
+            registry=registry,
+        )
+        self.retries = Counter(
+            "correlator_notification_retries",
+            "Attempts that failed and will be repeated.",
+            ["target", "reason"],
+            registry=registry,
+        )
+        self.records = Counter(
+            "correlator_pager_records",
+            "Records read from the incidents topic, once per target: accepted, repeated, tombstone, not_json, "
+            "wrong_schema.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.kafka_up = Gauge(
+            "correlator_pager_kafka_up",
+            "1 while Kafka answers.",
+            ["target"],
+            registry=registry,
+        )

@@ -1,0 +1,131 @@
+"""The pager as a process: one intake for each target, one web server, one memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import TextIO
+
+import aiohttp
+import structlog
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from correlator.config import Config
+from correlator.pager.connection import Outage, client_settings, pause
+from correlator.pager.courier import MAX_IN_FLIGHT, Clock
+from correlator.pager.exchange import Backoff
+from correlator.pager.intake import Intake
+from correlator.pager.metrics import PagerMetrics
+from correlator.pager.state import KafkaMemory
+from correlator.pager.targets import channels
+from correlator.pager.web import application
+
+CLOCK = Clock(monotonic=time.monotonic, wall=time.time, jitter=random.random)
+
+log = structlog.get_logger("correlator.pager")
+
+
+async def run(
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    stop: asyncio.Event,
+    console: TextIO | None = None,
+    registry: CollectorRegistry | None = None,
+) -> None:
+    """Deliver incidents until `stop` is set; signals are the caller's.
+
+    What is under way then gets a few seconds; the rest is done by the next pager.
+
+    Args:
+        console: prints each incident event there too, for a human to watch.
+        registry: where the metrics go, a new one by default.
+
+    Raises:
+        ConfigError: a target cannot be built; nothing was started.
+    """
+    _set_up_logs()
+    metrics = PagerMetrics(registry or CollectorRegistry())
+    connector = aiohttp.TCPConnector(limit_per_host=MAX_IN_FLIGHT)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        targets = channels(config.pager, environ=environ, session=session, console=console)
+        settings = client_settings(config.kafka)
+        memory = KafkaMemory(
+            settings,
+            topic=config.kafka.pager_state_topic,
+            replication_factor=config.kafka.replication_factor,
+        )
+        intakes = tuple(
+            Intake(
+                channel=channel,
+                topic=config.kafka.incidents_topic,
+                group_id=config.pager.group_id,
+                settings=settings,
+                memory=memory,
+                backoff=Backoff(
+                    min_seconds=config.pager.backoff_min_seconds, max_seconds=config.pager.backoff_max_seconds
+                ),
+                clock=CLOCK,
+                metrics=metrics,
+            )
+            for channel in targets
+        )
+        async with _web_server(config, metrics, intakes):
+            try:
+                await _connect(memory, stop)
+                await _until_stopped(intakes, stop)
+            finally:
+                await memory.stop()
+    log.info("pager stopped")
+
+
+async def _connect(memory: KafkaMemory, stop: asyncio.Event) -> None:
+    outage = Outage(CLOCK.jitter)
+    while not stop.is_set():
+        try:
+            await memory.start()
+        except (KafkaError, TimeoutError) as error:
+            await pause(stop, outage.failed(str(error) or type(error).__name__))
+        else:
+            outage.succeeded()
+            return
+
+
+async def _until_stopped(intakes: tuple[Intake, ...], stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        for intake in intakes:
+            group.create_task(intake.run(stop), name=f"intake {intake.target}")
+
+
+@contextlib.asynccontextmanager
+async def _web_server(config: Config, metrics: PagerMetrics, intakes: tuple[Intake, ...]) -> AsyncIterator[None]:
+    app = application(metrics.registry, lambda: {intake.target: intake.ready for intake in intakes})
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.pager.web_host, config.pager.web_port).start()
+        log.info("pager started", targets=[intake.target for intake in intakes], web=[*map(str, runner.addresses)])
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _set_up_logs() -> None:
+    # The Kafka client logs every failed attempt of an outage; the intake tells of it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )

@@ -1,0 +1,69 @@
+"""A webhook: every incident event as it is, in order, signed where a secret is configured.
+
+The headers are those of Standard Webhooks (https://www.standardwebhooks.com), the id also as Idempotency-Key: a
+repeat, possible when the process is killed between the reply and the record of it, carries the same one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+import msgspec
+
+from correlator.domain import IncidentEvent
+from correlator.pager.exchange import Delivered, Refused, Reply, Request, Verdict, detail, retry
+from correlator.pager.mark import Mark, Step, every_event
+
+#: Client errors that pass with time: timeout, too early, too many.
+_PASSING = frozenset({408, 425, 429})
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Speaks to an HTTP endpoint of the user's own."""
+
+    name: str
+    url: str
+    token: str | None = None
+    secret: str | None = None
+    coalesces: bool = False
+
+    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool) -> Step:
+        """Post it: a webhook hears everything."""
+        return every_event(event)
+
+    def rate_key(self, step: Step) -> str:
+        """Return one key for all: what the endpoint slows down, it slows down as a whole."""
+        return self.name
+
+    def request(self, event: IncidentEvent, step: Step, now: float) -> Request:
+        """Write the event as one POST."""
+        message_id = f"{event.incident_id}-{event.revision}"
+        body = msgspec.json.encode(event)
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": message_id,
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now)),
+        }
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if self.secret is not None:
+            headers["webhook-signature"] = signature(self.secret, message_id, int(now), body)
+        return Request(url=self.url, body=body, headers=headers)
+
+    def verdict(self, reply: Reply, now: float) -> Verdict:
+        """Read a reply: 2xx taken, 4xx never will be (410: the endpoint wants no more), all else may pass later."""
+        if 200 <= reply.status < 300:
+            return Delivered()
+        if 400 <= reply.status < 500 and reply.status not in _PASSING:
+            return Refused(detail(reply, (self.token,) if self.token else ()))
+        return retry(reply, now)
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """Sign a message as Standard Webhooks does; `secret` is `whsec_` and base64, `timestamp` seconds."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
