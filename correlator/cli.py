@@ -18,10 +18,11 @@ from correlator.errors import ConfigError, CorrelatorError
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
+_PATH = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
 
 _config_options = [
-    click.option("--config", "config_path", type=click.Path(path_type=Path), help="Configuration file (TOML)."),
+    click.option("--config", "config_path", type=_PATH, help="Configuration file (TOML)."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one configuration value."),
 ]
 
@@ -63,13 +64,11 @@ def main() -> None:
 @cli.command()
 @click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
-@click.option(
-    "--topology", "topologies", multiple=True, type=click.Path(path_type=Path), help="Topology, JSON or YAML."
-)
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="Folder of trained models.")
-@click.option("--incidents", type=click.Path(path_type=Path), help="Write incident events here.")
-@click.option("--assignments", type=click.Path(path_type=Path), help="Write one line per input event here.")
-@click.option("--rejected", type=click.Path(path_type=Path), help="Write unusable lines here, with the reason.")
+@click.option("--topology", "topologies", multiple=True, type=_PATH, help="Topology, JSON or YAML.")
+@click.option("--model", "model_path", type=_PATH, help="Folder of trained models.")
+@click.option("--incidents", type=_PATH, help="Write incident events here.")
+@click.option("--assignments", type=_PATH, help="Write one line per input event here.")
+@click.option("--rejected", type=_PATH, help="Write unusable lines here, with the reason.")
 @click.option("--strict", is_flag=True, help="Exit 1 if a line was rejected.")
 @click.option("--summary", "summary_form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_configured
@@ -171,9 +170,7 @@ def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
     click.echo(f"configuration is valid, version {config.version()}")
     if config.worker.topology is not None:
         graph = topology_file.load(config.worker.topology)
-        click.echo(
-            f"topology is valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies"
-        )
+        click.echo(f"topology is valid: {_size(graph)}")
 
 
 @cli.group()
@@ -182,24 +179,20 @@ def topology() -> None:
 
 
 @topology.command("check")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=_PATH)
 def topology_check(path: Path) -> None:
     """Report every problem of a topology file."""
     graph = topology_file.load(path)
-    click.echo(f"{path}: valid, version {graph.version}: {len(graph)} services, {graph.edge_count} dependencies")
+    click.echo(f"{path}: valid, {_size(graph)}")
     for cycle in graph.cycles():
         click.echo(f"note: {len(cycle)} services depend on each other in a circle: {', '.join(cycle[:10])}")
-    alone = [
-        service.name
-        for service in graph.services()
-        if not graph.dependencies(service.name) and not graph.dependents(service.name)
-    ]
+    alone = [name for name in graph.names() if not graph.dependencies(name) and not graph.dependents(name)]
     if alone:
         click.echo(f"note: {len(alone)} services have no dependency and no dependent: {', '.join(alone[:10])}")
 
 
 @topology.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=_PATH)
 @click.option("--service", help="Only this service: what it depends on, what depends on it.")
 def topology_show(path: Path, service: str | None) -> None:
     """Print a dependency graph, one service a line."""
@@ -220,15 +213,19 @@ def topology_show(path: Path, service: str | None) -> None:
         click.echo(f"{known.name} ({known.kind}){owner}{' -> ' + edges if edges else ''}")
 
 
+def _size(graph: ServiceGraph) -> str:
+    return f"version {graph.version}, {len(graph)} services, {graph.edge_count} dependencies"
+
+
 def _names(names: Any) -> str:
     return ", ".join(names) or "-"
 
 
 @cli.command()
-@click.option("--alerts", type=click.Path(path_type=Path), required=True)
-@click.option("--truth", type=click.Path(path_type=Path), required=True)
-@click.option("--assignments", type=click.Path(path_type=Path), required=True)
-@click.option("--incidents", type=click.Path(path_type=Path), required=True)
+@click.option("--alerts", type=_PATH, required=True)
+@click.option("--truth", type=_PATH, required=True)
+@click.option("--assignments", type=_PATH, required=True)
+@click.option("--incidents", type=_PATH, required=True)
 @click.option("--json", "as_json", is_flag=True)
 def score(alerts: Path, truth: Path, assignments: Path, incidents: Path, as_json: bool) -> None:
     """Score a replay against a truth file of labelled incidents."""
@@ -240,10 +237,8 @@ def score(alerts: Path, truth: Path, assignments: Path, incidents: Path, as_json
 @cli.command()
 @click.option("--preset", required=True, help="cascade, overlapping-roots, silent-root, storm-100k, flapping, day, ...")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for alerts, topology and truth.")
-@click.option(
-    "--topology", "topology_path", type=click.Path(path_type=Path), help="A known graph instead of a generated one."
-)
+@click.option("--out", type=_PATH, required=True, help="Folder for alerts, topology and truth.")
+@click.option("--topology", "topology_path", type=_PATH, help="A known graph instead of a generated one.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one parameter.")
 def simulate(preset: str, seed: int, out: Path, topology_path: Path | None, overrides: tuple[str, ...]) -> None:
     """Write a seeded storm: alerts, the topology as an observer sees it, and the truth."""

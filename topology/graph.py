@@ -121,6 +121,10 @@ class ServiceGraph:
         """Yield the vertices by name."""
         return self._services.values()
 
+    def names(self) -> Iterable[str]:
+        """Yield the names of the vertices in order."""
+        return self._services.keys()
+
     def service(self, name: str) -> Service | None:
         return self._services.get(name)
 

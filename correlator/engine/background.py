@@ -1,24 +1,26 @@
 """Background rates: how often an alert fires on a service when nothing is wrong.
 
-Counts decay with a half-life; a (service, name) rate is shrunk towards the rate of the name over all services, that
-one towards a prior (empirical Bayes, gamma-Poisson). An alert that fires all day says little; a rare one says much.
+Counts decay with a half-life; the rate of a rule on a service is shrunk towards that of the rule elsewhere, that one
+towards the rate of rules in general (empirical Bayes, gamma-Poisson). An alert that fires all day says little; a rare one says much.
 """
 
 from __future__ import annotations
+
+import math
 
 from correlator.engine.state import Background, Rate
 
 HALF_LIFE_MS = 14 * 86_400_000
 #: Before anything is known: one firing of a rule on a service in ten days.
 PRIOR_PER_SECOND = 0.1 / 86_400
-#: How many firings the prior is worth.
+#: How many firings the prior of a rate is worth: little, since rates differ by orders of magnitude.
 PRIOR_COUNT = 0.5
+NAME_COUNT = 1.0
 #: Nothing is surely a fault: what it counts at least.
 LEAST_NOISE = 0.1
 #: The same for what stood alone: nothing else confirmed it.
 LONE = 1.0
-#: Services that a name's rate is spread over are not known one by one; this is the least.
-_MIN_SERVICES = 10
+_NOTHING = 0.01
 
 
 def start(background: Background, now: int) -> None:
@@ -27,52 +29,59 @@ def start(background: Background, now: int) -> None:
         background.since = now
 
 
+def rule(name: str, service: str) -> str:
+    """Return an alert's name without its service's: some teams write the one into the other."""
+    return name.replace(service, "*") if service in name else name
+
+
 def count(background: Background, service: str, name: str, weight: float, now: int) -> None:
     """Add `weight` (0 to 1: how surely it was noise) of a firing to the rates."""
-    if weight <= 0:
-        return
-    _add(background.names, name, weight, now)
-    _add(background.pairs.setdefault(service, {}), name, weight, now)
+    key = rule(name, service)
+    of_service = background.pairs.setdefault(service, {})
+    of_name = background.names.setdefault(key, Rate(at=now))
+    of_name.pairs += key not in of_service
+    background.seen += key not in of_service
+    for rate_ in (background.total, of_name, of_service.setdefault(key, Rate(at=now))):
+        rate_.count = _value(rate_, now) + weight
+        rate_.at = max(now, rate_.at)
 
 
 def rate(background: Background, service: str, name: str, services: int, now: int) -> float:
     """Return the expected firings per second of `name` on `service` by noise alone.
 
-    `services` is how many services could fire it.
+    `services` is how many services there are. Three levels, each the prior of the next: a rule on a service in general,
+    this rule on a service, this rule on this service.
     """
+    key = rule(name, service)
     exposure = _exposure(background, now)
-    width = max(services, _MIN_SERVICES)
-    total = _value(background.names.get(name), now)
-    general = (total + PRIOR_COUNT) / (exposure * width + PRIOR_COUNT / PRIOR_PER_SECOND)
-    own = _value(background.pairs.get(service, {}).get(name), now)
+    # How many rules watch how many services is not told; what fired so far says how many watch one.
+    watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
+    overall = (_value(background.total, now) + PRIOR_COUNT) / (exposure * watched + PRIOR_COUNT / PRIOR_PER_SECOND)
+    of_name = background.names.get(key)
+    pairs = 0 if of_name is None else of_name.pairs
+    general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)
+    own = _value(background.pairs.get(service, {}).get(key), now)
     return (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
 
 
 def forget(background: Background, now: int) -> None:
     """Drop what has decayed to nothing, so that the table is bounded by what still fires."""
-    for name in [name for name, known in background.names.items() if _value(known, now) < 0.01]:
-        del background.names[name]
     for service, rates in list(background.pairs.items()):
-        for name in [name for name, known in rates.items() if _value(known, now) < 0.01]:
-            del rates[name]
+        for key in [key for key, known in rates.items() if _value(known, now) < _NOTHING]:
+            del rates[key]
+            background.seen -= 1
+            background.names[key].pairs -= 1
         if not rates:
             del background.pairs[service]
+    for key in [key for key, known in background.names.items() if not known.pairs]:
+        del background.names[key]
 
 
 def _exposure(background: Background, now: int) -> float:
     """Return the observed time in seconds, decayed as the counts are."""
     elapsed = max(0, now - background.since)
-    mean_life = HALF_LIFE_MS / 0.6931471805599453
+    mean_life = HALF_LIFE_MS / math.log(2)
     return float(mean_life * (1 - 2.0 ** (-elapsed / HALF_LIFE_MS)) / 1000)
-
-
-def _add(rates: dict[str, Rate], key: str, weight: float, now: int) -> None:
-    known = rates.get(key)
-    if known is None:
-        rates[key] = Rate(count=weight, at=now)
-    else:
-        known.count = _value(known, now) + weight
-        known.at = max(now, known.at)
 
 
 def _value(known: Rate | None, now: int) -> float:

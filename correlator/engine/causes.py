@@ -107,6 +107,7 @@ class Paths:
         self.graph = graph
         self._max_hops = max_hops
         self._upward: dict[str, tuple[Path, ...]] = {}
+        self._voices: dict[tuple[str, float], tuple[float, dict[str, float]]] = {}
 
     def from_dependencies(self, service: str) -> tuple[Path, ...]:
         """Return the paths from what `service` depends on, one or two hops away, by strength and name."""
@@ -115,6 +116,22 @@ class Paths:
             if len(self._upward) >= 50_000:
                 self._upward.clear()
             known = self._upward[service] = self._find(service)
+        return known
+
+    def expected_voices(self, service: str, alpha: float) -> tuple[float, dict[str, float]]:
+        """Return what the silence of each direct dependent costs, in nats, and of all together.
+
+        `alpha` is how much of the service is in trouble.
+        """
+        known = self._voices.get((service, alpha))
+        if known is None:
+            if len(self._voices) >= 50_000:
+                self._voices.clear()
+            each = {}
+            for dependent in self.graph.dependents(service):
+                strength = strength_of(dict(self.graph.dependencies(dependent))[service])
+                each[dependent] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
+            known = self._voices[service, alpha] = (sum(each.values()), each)
         return known
 
     def _find(self, service: str) -> tuple[Path, ...]:

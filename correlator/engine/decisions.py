@@ -1,4 +1,4 @@
-"""What the engine says: one decision for every event at once, and one verdict for every node when its fate is sealed."""
+"""What the engine says: a decision on every event at once, a verdict on every node when its fate is sealed."""
 
 from __future__ import annotations
 

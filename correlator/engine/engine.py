@@ -114,13 +114,14 @@ class Engine:
         change = episodes.apply(alert, event, nodes.habit(scope, event.name), self._config, now)
         self._note_lease(scope, alert)
         node = scope.nodes.get(alert.node)
+        key = node.id if node is not None else 0  # the fate of a node that is gone was told
         if change is Change.RENEWED:
             if node is not None:
                 node.events += 1
                 if alert.severity is not severity and alert.severity.rank > node.severity.rank:
                     node.severity = alert.severity
                     self._changed(scope)
-            return _decision(event, alert.node, Disposition.DUPLICATE, Reason.REPEAT)
+            return _decision(event, key, Disposition.DUPLICATE, Reason.REPEAT)
         if change in (Change.ACTIVATED, Change.RESTARTED):
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
@@ -131,7 +132,7 @@ class Engine:
         if change is Change.ENDED and node is not None:
             nodes.leave(node, alert.ended_at)
             self._changed(scope)
-        return _decision(event, alert.node, *_SETTLED[change])
+        return _decision(event, key, *_SETTLED[change])
 
     def _join(self, scope: Scope, alert: Alert, event: AlertEvent) -> tuple[Node, Reason]:
         """Put a newly firing alert into the current node of its service, or begin one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -22,7 +22,6 @@ from correlator.engine.causes import (
     Explainer,
     Path,
     Paths,
-    strength_of,
 )
 from correlator.engine.state import Node
 
@@ -314,6 +313,8 @@ def _best_cover(
                     shares[key] = log_density
             if len({nodes[key].service for key in shares}) < 2:
                 continue
+            if gain < _MIN_COVER_GAIN:
+                continue
             gain -= _QUIET_TEMPER * quiet_cost(service, alpha, live, paths)
             if gain >= _MIN_COVER_GAIN and (best is None or gain > best.gain):
                 # The node at the onset fixes the time of the fault; the fault's own density pays for it.
@@ -323,11 +324,9 @@ def _best_cover(
     return best
 
 
-def quiet_cost(service: str, alpha: float, live: set[str], paths: Paths) -> float:
+def quiet_cost(service: str, alpha: float, live: Collection[str], paths: Paths) -> float:
     """Return the log probability lost by the direct dependents that say nothing."""
-    total = 0.0
-    for dependent in paths.graph.dependents(service):
-        if dependent not in live:
-            strength = strength_of(dict(paths.graph.dependencies(dependent))[service])
-            total -= math.log(1 - min(0.95, alpha * strength * COVERAGE))
-    return total
+    total, each = paths.expected_voices(service, alpha)
+    if len(live) < len(each):
+        return total - sum(each[name] for name in live if name in each)
+    return sum(cost for name, cost in each.items() if name not in live)

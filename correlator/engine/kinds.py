@@ -40,14 +40,14 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.TRAFFIC,
-        r"(traffic|request|transmit|receive|throughput|workload|orders?|volume|rps|qps)\w* (\w+ )?(drop|low|fell|stop|loss)"
-        r"|drop in|no (traffic|requests|data)|\bdrop\b",
+        r"(traffic|request|transmit|receive|throughput|workload|orders?|volume|rps|qps)\w* "
+        r"(\w+ )?(drop|low|fell|stop|loss)|drop in|no (traffic|requests|data)|\bdrop\b",
     ),
     (Kind.SURGE, r"surge|spike|(request|traffic|load|rps|qps)( rate)? (high|increase)|too many requests"),
     (
         Kind.SATURATION,
-        r"\bcpu|memory|\bmem\b|disk|inode|throttl|saturat|pool|thread|quota|file ?desc|heap|\bgc\b|garbage|exhaust|full\b"
-        r"|\blag\b|queue|backlog|connections?|load average|swap|iops|capacity|evictions|replication",
+        r"\bcpu|memory|\bmem\b|disk|inode|throttl|saturat|pool|thread|quota|file ?desc|heap|\bgc\b|garbage|exhaust"
+        r"|full\b|\blag\b|queue|backlog|connections?|load average|swap|iops|capacity|evictions|replication",
     ),
     (Kind.LATENCY, r"latenc|slow|duration|\bp\d{2,3}\b|response ?time|delay|apdex|time ?out"),
     (Kind.ERRORS, r"error|fail|5 ?xx|4 ?xx|availab|success|exception|\bslo\b|burn|status code|reject|refus"),

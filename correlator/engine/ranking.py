@@ -10,7 +10,7 @@ from correlator.engine.roots import Root
 
 
 class Ranker(Protocol):
-    """Turn the candidates of one incident into probabilities that each is its root; what is left is for none of them."""
+    """Turn the candidates of one incident into probabilities that each is its root; the rest is for none of them."""
 
     @property
     def version(self) -> str: ...

@@ -130,8 +130,9 @@ class Incident(msgspec.Struct):
 class Rate(msgspec.Struct):
     """A decayed count."""
 
-    count: float
     at: int
+    count: float = 0.0
+    pairs: int = 0  # of a rule: on how many services it was seen
 
 
 class Habit(msgspec.Struct):
@@ -145,6 +146,8 @@ class Background(msgspec.Struct):
     """How often each alert fires when nothing is wrong; see `background`."""
 
     since: int = 0
+    total: Rate = msgspec.field(default_factory=lambda: Rate(at=0))
+    seen: int = 0  # pairs of service and rule
     names: dict[str, Rate] = {}
     pairs: dict[str, dict[str, Rate]] = {}  # service -> name -> rate
 

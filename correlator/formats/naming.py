@@ -1,4 +1,4 @@
-"""Naming: which service, scope, severity and identity an event has. The join that decides the quality of all the rest."""
+"""Naming: which service, scope, severity and identity an event has: the join that decides the rest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Name(msgspec.Struct, frozen=True):
 
 
 class Namer:
-    """Turn parsed alerts into events of named services. A function of configuration and graph; the cache is only speed."""
+    """Turn parsed alerts into events of named services: a function of configuration and graph; its cache is speed."""
 
     def __init__(self, config: NamingConfig, graph: ServiceGraph) -> None:
         self._config = config

@@ -112,6 +112,8 @@ def _add_flaps(
         rule = pick(stream, rules)
         start_at = _moment(parameters, stream)
         for _ in range(int(stream.integers(_FLAPS[0], _FLAPS[1] + 1))):
+            if start_at >= parameters.end_at:
+                break
             up = uniform(stream, _FLAP_UP_SECONDS)
             spells[rule.key].append(_spell(start_at, up, FLAP, stream, pod_mark=0.0))
             start_at += round(1000 * (up + uniform(stream, _FLAP_DOWN_SECONDS)))

@@ -30,7 +30,7 @@ class Shape:
     services_per_host: float = 10.0
     hub_share: float = 0.01
     hub_call_share: float = 0.2
-    mean_calls: float = 4.0
+    mean_calls: float = 5.0
     cycle_share: float = 0.01
 
 
@@ -38,8 +38,8 @@ class Shape:
 class Couplings:
     """The hidden strength of dependencies; what is neither hard nor soft is asynchronous."""
 
-    hard_share: float = 0.5
-    soft_share: float = 0.4
+    hard_share: float = 0.55
+    soft_share: float = 0.35
     hard_range: Range = (0.55, 1.0)
     soft_range: Range = (0.05, 0.3)
     async_range: Range = (0.2, 0.7)
@@ -78,7 +78,7 @@ class ScriptedFault:
 class Faults:
     """How often what breaks, and how far it may spread."""
 
-    per_day: float = 52.0
+    per_day: float = 48.0
     #: Instead of a rate: exactly so many.
     count: int | None = None
     script: tuple[ScriptedFault, ...] = ()
@@ -102,7 +102,7 @@ class Faults:
 class Noise:
     """Alerts without a fault: episodes a service and day, split over blips, flapping and cron jobs."""
 
-    episodes_per_service_day: float = 3.75
+    episodes_per_service_day: float = 4.0
     tail_sigma: float = 1.8
     long_share: float = 0.15
     blip_mean_seconds: float = 80.0

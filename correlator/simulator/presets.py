@@ -66,7 +66,7 @@ STORM_100K = Parameters(
     warm_up_seconds=300,
     seconds=1200,
     shape=Shape(services=1000, hub_share=0.002, hub_call_share=0.9),
-    couplings=Couplings(hard_share=1.0, soft_share=0.0, hard_range=(0.9, 1.0)),
+    couplings=Couplings(hard_share=1.0, soft_share=0.0, hard_range=(0.9, 1.0), async_delay_seconds_range=(45.0, 60.0)),
     monitoring=Monitoring(
         unmonitored_share=0.02,
         rule_kinds=7,
@@ -139,7 +139,7 @@ DEMO = Parameters(
             ScriptedFault(at_minutes=15, root="auth", nature="cert_expiry", minutes=10),
         ),
     ),
-    noise=Noise(episodes_per_service_day=14.0),
+    noise=Noise(episodes_per_service_day=14.0, long_minutes_range=(5.0, 12.0)),
     delivery=Delivery(labels_only_share=0.0, unknown_service_share=0.0, lost_resolve_share=0.0),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from numpy.random import Generator
 
@@ -9,7 +11,7 @@ from correlator.simulator.aspects import Aspect
 from correlator.simulator.draws import Streams, chance, hexadecimal, pick
 from correlator.simulator.firing import Firing
 from correlator.simulator.parameters import Delivery
-from correlator.simulator.rulebook import TEMPLATES
+from correlator.simulator.rulebook import TEMPLATES, Template
 from correlator.simulator.spread import Spread
 from correlator.simulator.system import Bond, System, Vertex, VertexKind
 
@@ -50,8 +52,7 @@ class Wording:
         stream = self._streams.of("words", rule.key, firing.pod or "", str(firing.start_at))
         template = TEMPLATES[rule.aspect]
         place = self._place(self._system.by_name[rule.vertex])
-        limit = round(template.limit * (0.7 + rule.threshold), 2)
-        value = round(limit * (1.05 + stream.random()), 2)
+        limit, value = _figures(template, rule.threshold, stream.random())
         where = firing.pod or rule.vertex
         if rule.aspect is Aspect.CHANGE:
             summary = pick(stream, _CHANGES).format(service=rule.vertex, id=hexadecimal(stream, 7))
@@ -108,6 +109,16 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None
     severity_in_labels: bool
     labels: dict[str, str]
+
+
+def _figures(template: Template, threshold: float, excess: float) -> tuple[float, float]:
+    """Return a limit and a value above it that a human would believe: counts are whole, shares end at 100 %."""
+    limit = template.limit * (0.75 + 0.4 * threshold)
+    most = min(100.0, 2 * limit) if template.unit == "%" else 2 * limit
+    value = limit + (most - limit) * (0.05 + 0.95 * excess)
+    if template.unit == "":
+        return float(math.floor(limit)), float(math.floor(limit) + math.ceil(value - limit))
+    return round(limit, 2), round(value, 2)
 
 
 def _place(vertex: Vertex, delivery: Delivery, stream: Generator) -> _Place:

@@ -87,7 +87,7 @@ def test_storm_is_a_hundred_thousand_events_within_minutes_from_one_root(storm: 
     ]
     assert len(storm.dispatches) >= 100_000
     assert len(arrivals) > 0.95 * len(storm.dispatches)
-    assert arrivals[-1] - arrivals[0] < 20 * 60_000
+    assert arrivals[len(arrivals) * 99 // 100] - arrivals[0] < 20 * 60_000
     assert len(truth["cases"]) == 1
     assert len(_touched(storm)[0]) > 500
 
@@ -175,5 +175,5 @@ def test_degrees_are_heavy_tailed_and_there_are_a_few_cycles(day: Simulation) ->
 
 
 def test_an_unknown_preset_is_refused_with_the_list_of_known_ones() -> None:
-    with pytest.raises(ConfigError, match="'dya' is not one of cascade, .*demo"):
+    with pytest.raises(ConfigError, match=r"'dya' is not one of cascade, .*demo"):
         preset("dya")

@@ -14,6 +14,9 @@ from correlator.simulator.presets import DAY
 from correlator.simulator.simulation import Simulation, is_change, simulate
 from correlator.simulator.truth import truth_of
 
+#: The lowest threshold of a rule, less the gains of tail latency and of a pod: no rule sees less than this.
+NOTICEABLE = 0.15 / (1.15 * 1.1)
+
 
 @pytest.fixture(scope="module")
 def truth(day: Simulation) -> dict[str, Any]:
@@ -21,32 +24,32 @@ def truth(day: Simulation) -> dict[str, Any]:
 
 
 def _reachable(root: str, dependencies: list[dict[str, Any]]) -> set[str]:
-    """Walk the true dependencies as documented, in a way of our own: up always, down only where load goes."""
-    dependents, loaded = defaultdict(list), defaultdict(list)
+    """Return what any rule could notice of a fault that hits every link: relax the documented edges until they rest."""
+    steps: defaultdict[tuple[str, str], list[tuple[tuple[str, str], float]]] = defaultdict(list)
     for edge in dependencies:
-        dependents[edge["to"]].append(edge["from"])
-        if "load" in edge:
-            loaded[edge["from"]].append((edge["to"], edge["load"]))
-    seen = {(root, "troubled")}
-    rim = list(seen)
+        caller, callee = edge["from"], edge["to"]
+        steps[callee, "troubled"].append(((caller, "troubled"), edge["weight"]))
+        if edge.get("load") == "storms":
+            steps[caller, "troubled"].append(((callee, "troubled"), edge["load_weight"]))
+        elif edge.get("load") == "starves":
+            steps[caller, "troubled"].append(((callee, "starved"), edge["load_weight"]))
+            steps[caller, "starved"].append(((callee, "starved"), edge["load_weight"]))
+    best = {(root, "troubled"): 1.0}
+    rim = [(root, "troubled")]
     while rim:
-        name, state = rim.pop()
-        steps = [(one, "troubled") for one in dependents[name]] if state == "troubled" else []
-        for callee, load in loaded[name]:
-            if load == "starves":
-                steps.append((callee, "starved"))
-            elif state == "troubled":
-                steps.append((callee, "troubled"))
-        for step in steps:
-            if step not in seen:
-                seen.add(step)
-                rim.append(step)
-    return {name for name, _ in seen}
+        state = rim.pop(0)
+        for following, weight in steps[state]:
+            level = best[state] * weight
+            if level >= NOTICEABLE and level > best.get(following, 0.0):
+                best[following] = level
+                rim.append(following)
+    return {name for name, _ in best}
 
 
-def test_every_labelled_alert_is_at_the_root_or_reachable_from_it(day: Simulation, truth: dict[str, Any]) -> None:
-    roots = {case["case"]: case["roots"][0] for case in truth["cases"]}
-    reach = {case: _reachable(root, truth["true_dependencies"]) for case, root in roots.items()}
+def test_every_labelled_alert_is_at_the_root_or_where_the_fault_can_be_felt(
+    day: Simulation, truth: dict[str, Any]
+) -> None:
+    reach = {case["case"]: _reachable(case["roots"][0], truth["true_dependencies"]) for case in truth["cases"]}
     assert len(truth["labels"]) > 1000
     for place, dispatch in enumerate(day.dispatches):
         case = truth["labels"].get(day.event_id(place))
@@ -54,9 +57,9 @@ def test_every_labelled_alert_is_at_the_root_or_reachable_from_it(day: Simulatio
             assert day.firings[dispatch.firing].rule.vertex in reach[case]
 
 
-def test_reachability_means_something(day: Simulation, truth: dict[str, Any]) -> None:
+def test_a_fault_can_be_felt_by_few_so_the_check_above_means_something(day: Simulation, truth: dict[str, Any]) -> None:
     sizes = [len(_reachable(case["roots"][0], truth["true_dependencies"])) for case in truth["cases"]]
-    assert sorted(sizes)[len(sizes) // 2] < len(day.system.vertices) / 2
+    assert sum(sizes) / len(sizes) < len(day.system.vertices) / 3
 
 
 def test_no_alert_of_a_case_fires_before_it_begins_or_long_after_it_ends(day: Simulation) -> None:
