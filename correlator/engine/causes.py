@@ -87,6 +87,15 @@ _SEVERITY_FACTOR = {
 }
 
 
+#: How long noise and faults last, in correlation windows: most noise is a blip, some lasts; faults last longer.
+BLIP = 0.225
+LASTING = 1.5
+LASTING_SHARE = 0.15
+FAULT_LASTS = 3.0
+#: Beyond so many windows, age says no more.
+LONGEST = 4.5
+
+
 class Path(msgspec.Struct, frozen=True):
     """A way for trouble to reach a service: from `cause`, over at most one silent service `via`."""
 
@@ -166,6 +175,7 @@ class Explainer:
     ) -> None:
         self._paths = paths
         self._window = config.correlation_window_seconds
+        self.window_ms = round(1000 * self._window)
         self._rate = rate
         self._changed_at = changed_at
         self._now = now
@@ -192,11 +202,12 @@ class Explainer:
         five minutes cannot blip for one.
         """
         until = self._now if node.firing else node.ended_at
-        age = min(max(0, until - node.onset_at) / 1000 / self._window, 4.5)
+        age = min(max(0, until - node.onset_at) / 1000 / self._window, LONGEST)
         if node.firing:
-            return (0.85 * math.exp(-age / 0.225) + 0.15 * math.exp(-age / 1.5)) / math.exp(-age / 3)
-        noise = 0.85 / 0.225 * math.exp(-age / 0.225) + 0.15 / 1.5 * math.exp(-age / 1.5)
-        return min(8.0, noise / (math.exp(-age / 3) / 3))
+            blip, lasting = math.exp(-age / BLIP), math.exp(-age / LASTING)
+            return ((1 - LASTING_SHARE) * blip + LASTING_SHARE * lasting) / math.exp(-age / FAULT_LASTS)
+        noise = (1 - LASTING_SHARE) / BLIP * math.exp(-age / BLIP) + LASTING_SHARE / LASTING * math.exp(-age / LASTING)
+        return min(8.0, noise / (math.exp(-age / FAULT_LASTS) / FAULT_LASTS))
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -268,7 +269,7 @@ def _cover(
         best: _Cover | None = None
         for service in sorted(children):
             free = [(key, path) for key, path in children[service] if key not in taken]
-            if len({nodes[key].service for key, _ in free}) < 2:
+            if not _worth_a_look(service, [nodes[key] for key, _ in free], explainer.window_ms):
                 continue
             cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises, published)
             if cover is not None and (best is None or round(cover.gain, 9) > round(best.gain, 9)):
@@ -276,6 +277,17 @@ def _cover(
         if best is None:
             return taken
         taken.update({key: (best.service, share) for key, share in best.shares.items()})
+
+
+def _worth_a_look(service: str, roots: list[Node], window_ms: int) -> bool:
+    """Tell whether two services began within a window, and whether any of it can still change."""
+    if not any(not node.frozen or node.covered_by == service for node in roots):
+        return False
+    ordered = sorted((node.onset_at, node.service) for node in roots)
+    return any(
+        later - earlier <= window_ms and first != second
+        for (earlier, first), (later, second) in pairwise(ordered)
+    )
 
 
 def _best_cover(

@@ -15,6 +15,8 @@ from topology.graph import ServiceGraph
 
 #: The suffix that Kubernetes gives the pods of a Deployment (template hash and pod hash) or of a DaemonSet.
 _POD_SUFFIX = re.compile(r"-[a-f0-9]{6,10}-[a-z0-9]{5}$")
+#: What Kubernetes adds to the name of a service: its namespace, `svc`, the cluster's domain.
+_CLUSTER_NAME = re.compile(r"\.[a-z0-9-]+(\.svc(\.[a-z0-9.-]+)?)?$")
 _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 
 _SEVERITY_WORDS = {
@@ -114,19 +116,26 @@ class Namer:
 
     def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
         if alert.service:
-            return self._canonical(alert.service), self._graph.resolve(alert.service) is not None
+            known = self._known(alert.service)
+            return known or alert.service, known is not None
         named = [labelled for key in self._config.service_labels if (labelled := alert.labels.get(key))]
         guesses = [*named, *([edge.callee] if edge else []), *([entity] if entity else [])]
         for guess in guesses:
-            for spelling in (guess, _POD_SUFFIX.sub("", guess), guess.rsplit(":", 1)[0]):
-                if (service := self._graph.resolve(spelling)) is not None:
-                    return service, True
+            if (service := self._known(guess)) is not None:
+                return service, True
         if named:
             return _POD_SUFFIX.sub("", named[0]), False
         return f"unknown:{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
 
+    def _known(self, name: str) -> str | None:
+        """Return the service of the graph that a name stands for, however it is spelled."""
+        for spelling in (name, _POD_SUFFIX.sub("", name), name.rsplit(":", 1)[0], _CLUSTER_NAME.sub("", name)):
+            if (service := self._graph.resolve(spelling)) is not None:
+                return service
+        return None
+
     def _canonical(self, service: str) -> str:
-        return self._graph.resolve(service) or service
+        return self._known(service) or service
 
     def _edge(self, labels: dict[str, str]) -> Edge | None:
         for caller, callee in self._config.edge_labels:

@@ -26,7 +26,7 @@ def open_lines(name: str) -> IO[bytes]:
         if name == "-":
             return sys.stdin.buffer
         if name.endswith(".gz"):
-            return gzip.open(name, "rb")
+            return io.BufferedReader(gzip.GzipFile(name, "rb"), _CHUNK)
         if name.endswith(".zst"):
             return io.BufferedReader(zstandard.open(name, "rb"), _CHUNK)
         return Path(name).open("rb")

@@ -1,0 +1,269 @@
+"""The Faust app of the worker: two agents, the parts they work with, and what happens when partitions change hands.
+
+alerts -> [ingest] -> correlator-events -> [correlate] -> incidents
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from correlator.config import Config, KafkaConfig
+from correlator.engine.ranking import Ranker
+from correlator.formats import log
+from correlator.shell.assignment import Loader
+from correlator.shell.correlate import Correlate
+from correlator.shell.deadletters import DeadLetters
+from correlator.shell.ingest import Ingest, Reader
+from correlator.shell.kafka import tls_context
+from correlator.shell.metrics import Metrics, Monitor
+from correlator.shell.snapshots import SnapshotStore
+from correlator.shell.ticks import tick
+from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
+from correlator.shell.topologies import TopologyStore
+from correlator.shell.transport import Publisher, WorkerApp
+from correlator.shell.watchdog import Stall, watch
+from topology.graph import ServiceGraph
+
+_log = structlog.get_logger("correlator.worker")
+
+#: A broker's restart is waited out; what is longer ends the worker, whose successor waits at its start.
+_SEND_TIMEOUT_SECONDS = 120
+_RELEASE_SECONDS = 5.0
+
+
+def wall_clock() -> int:
+    """Return milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class CorrelatorApp(WorkerApp):
+    """The app with its parts.
+
+    Args:
+        graph: the configured dependency graph, None where none is configured: the engines then keep theirs.
+        now: the wall clock in milliseconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        graph: ServiceGraph | None,
+        metrics: Metrics,
+        ranker: Ranker | None = None,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        super().__init__(**settings(config))
+        self.monitor = Monitor(metrics=metrics.faust)
+        self.log_topic = config.kafka.events_topic
+        self._config = config
+        self._graph = graph
+        self._metrics = metrics
+        self._now = now
+        self._loaded = False
+        self.stall = Stall(config.worker.stall_seconds)
+        self._publisher = Publisher(self)
+        letters = DeadLetters(config, self._publisher, metrics)
+        snapshots = SnapshotStore(config.kafka, self._publisher.send)
+        self._topologies = TopologyStore(config.kafka, self._publisher.send)
+        self.correlate = Correlate(
+            self,
+            config,
+            publisher=self._publisher,
+            letters=letters,
+            snapshots=snapshots,
+            topologies=self._topologies,
+            loader=Loader(config, snapshots, self._topologies, ranker=ranker),
+            metrics=metrics,
+        )
+        self.ingest = Ingest(
+            self,
+            config,
+            reader=Reader(config, graph or ServiceGraph.empty(), now if config.worker.clock == "wall" else None),
+            publisher=self._publisher,
+            letters=letters,
+            metrics=metrics,
+        )
+        self._wire()
+
+    def _wire(self) -> None:
+        kafka = self._config.kafka
+        self.agent(self.topic(kafka.alerts_topic), name="ingest", concurrency=1)(self.ingest.run)
+        self.agent(self.topic(kafka.events_topic), name="correlate", concurrency=1)(self.correlate.run)
+        self.on_partitions_revoked.connect(self._on_revoked)
+        self.on_rebalance_complete.connect(self._on_assigned)
+        self.task(self.correlate.keep_snapshots)
+        self.task(self._watch)
+        if self._config.worker.clock == "wall":
+            self.task(self._tick)
+
+    # -- partitions change hands ---------------------------------------------------------------------------------
+
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        """Let go while the session still lasts."""
+        self._loaded = False
+        try:
+            await asyncio.wait_for(self.correlate.release(), _RELEASE_SECONDS)
+        except TimeoutError:
+            _log.warning("partitions are let go without a last snapshot")
+
+    async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        """Load the engines before Faust resumes the flow."""
+        try:
+            places = self.consumer.assignment()
+            numbers = sorted(place.partition for place in places if self.is_log(place))
+            await self.correlate.load(numbers)
+            await self._announce_topology()
+            self.ingest.positions.clear()
+            self._loaded = True
+        except Exception as error:
+            # Faust would only log it and read on.
+            await self.crash(error)
+            raise
+
+    async def _announce_topology(self) -> None:
+        """See that every engine will go by the configured graph, from a place in the log that a replay finds."""
+        if self._graph is None:
+            return
+        await self._topologies.publish(self._graph)
+        times = self.correlate.times()
+        sent = []
+        for partition, version in self.correlate.topology_versions().items():
+            if version != self._graph.version:
+                at = max(self._now() if self._config.worker.clock == "wall" else 0, times[partition])
+                value = log.encode(log.TopologyVersion(at=at, version=self._graph.version))
+                sent.append(await self._publisher.send(self.log_topic, value, partition=partition, at=at))
+        await asyncio.gather(*sent)
+
+    def position_of(self, partition: TP) -> int | None:
+        return self.correlate.position(partition.partition)
+
+    def on_positions(self, positions: Mapping[TP, int]) -> None:
+        self.ingest.positions.update({place: at for place, at in positions.items() if not self.is_log(place)})
+
+    # -- beside the stream ---------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        await tick(
+            self._publisher,
+            self.log_topic,
+            interval_seconds=self._config.worker.tick_interval_seconds,
+            now=self._now,
+            owned=self._owned,
+        )
+
+    async def _watch(self) -> None:
+        limit = self._config.worker.stall_seconds
+        await watch(
+            self._config.kafka,
+            self._metrics,
+            self.stall,
+            interval_seconds=min(5.0, limit / 4),
+            positions=self._positions,
+            is_ready=lambda: not self.why_not_ready(),
+            done=lambda: self.correlate.handled + self.ingest.handled,
+            give_up=self._give_up,
+        )
+
+    async def _give_up(self, reason: str) -> None:
+        await self.crash(RuntimeError(f"the worker stalls: {reason}"))
+
+    def _owned(self) -> Iterable[int]:
+        return self.correlate.owned if self._loaded and not self.rebalancing else ()
+
+    def _positions(self) -> Mapping[TopicPartition, int]:
+        places = {TopicPartition(*place): at for place, at in self.ingest.positions.items()}
+        for number in self.correlate.owned:
+            places[TopicPartition(self.log_topic, number)] = self.correlate.position(number) or 0
+        return places
+
+    # -- what the web server asks --------------------------------------------------------------------------------
+
+    def why_not_ready(self) -> str:
+        """Say what the worker waits for; empty while it does its work."""
+        if self.correlate.closing:
+            return "stopping"
+        if self.rebalancing:
+            return "partitions change hands"
+        if not self._loaded:
+            return "no partitions are assigned and loaded yet"
+        if self.stall.seconds(time.monotonic()) > self._config.worker.stall_seconds / 2:
+            return "records wait and none is dealt with"
+        return ""
+
+    def observe(self) -> None:
+        """Bring the gauges up to date."""
+        self.correlate.observe()
+        self._metrics.ready.set(not self.why_not_ready())
+        self._metrics.watermark_delay.clear()
+        for number, at in self.correlate.times().items():
+            if at:
+                self._metrics.watermark_delay.labels(number).set((self._now() - at) / 1000)
+
+
+def create_app(
+    config: Config,
+    *,
+    graph: ServiceGraph | None,
+    metrics: Metrics,
+    ranker: Ranker | None = None,
+    now: Callable[[], int] = wall_clock,
+) -> CorrelatorApp:
+    """Build the app; it is started and stopped as any Faust app is."""
+    if graph is not None:
+        metrics.topology_nodes.set(len(graph))
+        metrics.topology_edges.set(graph.edge_count)
+    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, now=now)
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Return the settings of Faust."""
+    kafka, worker = config.kafka, config.worker
+    session = worker.session_timeout_seconds
+    brokers = [f"aiokafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")]
+    return {
+        "id": worker.app_id,
+        "broker": brokers,
+        "broker_credentials": credentials(kafka),
+        "autodiscover": False,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "broker_session_timeout": session,
+        "broker_heartbeat_interval": session / 5,
+        "broker_rebalance_timeout": 2 * session,
+        "broker_request_timeout": max(30.0, session),
+        "broker_commit_interval": 1.0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": max(1 << 20, record_bytes(config) + ENVELOPE_BYTES),
+        "producer_linger": 0.005,
+        "producer_max_batch_size": 256_000,
+        "producer_max_request_size": record_bytes(config) + ENVELOPE_BYTES,
+        "producer_request_timeout": _SEND_TIMEOUT_SECONDS,
+        "stream_wait_empty": False,
+        "stream_processing_timeout": worker.stall_seconds,
+        "worker_redirect_stdouts": False,
+        "web_enabled": False,
+    }
+
+
+def credentials(kafka: KafkaConfig) -> Any:
+    """Return Faust's form of how to authenticate; None for plain text."""
+    context = tls_context(kafka) if kafka.security_protocol.endswith("SSL") else None
+    if kafka.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=kafka.sasl_mechanism,
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if context else None

@@ -1,0 +1,269 @@
+"""Correlate: one engine for each assigned partition of the log, and the order of things that loses nothing.
+
+Apply, publish and wait for every acknowledgement; every few seconds write a snapshot and wait for it; only then
+acknowledge the input it covers. Whatever dies in between is done again from the last snapshot, with the same result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from faust.streams import Stream
+from faust.types import EventT, StreamT
+
+from correlator.config import Config
+from correlator.domain import IncidentEvent, Severity, instant_of
+from correlator.engine import snapshot as codec
+from correlator.engine.decisions import Output
+from correlator.errors import LogError
+from correlator.formats import log
+from correlator.partition import Partition
+from correlator.shell.assignment import Loader
+from correlator.shell.deadletters import DeadLetter, DeadLetters
+from correlator.shell.metrics import Metrics
+from correlator.shell.snapshots import SnapshotStore
+from correlator.shell.tally import Tally, open_incidents
+from correlator.shell.topologies import TopologyStore
+from correlator.shell.transport import Publisher, WorkerApp
+
+_log = structlog.get_logger("correlator.worker")
+
+BATCH_RECORDS = 500
+BATCH_SECONDS = 0.02
+#: The event loop gets a turn at least this often while a batch is applied.
+_YIELD_SECONDS = 0.05
+#: A snapshot round may take this share of the time at most; large states are written less often.
+_SNAPSHOT_SHARE = 0.1
+
+
+class Correlate:
+    """The engines of this worker and the agent that feeds them."""
+
+    def __init__(
+        self,
+        app: WorkerApp,
+        config: Config,
+        *,
+        publisher: Publisher,
+        letters: DeadLetters,
+        snapshots: SnapshotStore,
+        topologies: TopologyStore,
+        loader: Loader,
+        metrics: Metrics,
+    ) -> None:
+        self._app = app
+        self._topic = config.kafka.events_topic
+        self._incidents_topic = config.kafka.incidents_topic
+        self._interval = config.worker.snapshot_interval_seconds
+        self._publisher = publisher
+        self._letters = letters
+        self._snapshots = snapshots
+        self._topologies = topologies
+        self._loader = loader
+        self._metrics = metrics
+        self._lock = asyncio.Lock()
+        self._generation = -1
+        self._partitions: dict[int, Partition] = {}
+        self._tallies: dict[int, Tally] = {}
+        self._touched: set[int] = set()
+        self._pending: list[EventT[Any]] = []
+        self._stream: StreamT[Any] | None = None
+        self._next_snapshot = 0.0
+        self.handled = 0
+        self.closing = False
+
+    # -- assignments ---------------------------------------------------------------------------------------------
+
+    @property
+    def owned(self) -> list[int]:
+        """The partitions whose engines are loaded, in order."""
+        return sorted(self._partitions)
+
+    def position(self, partition: int) -> int | None:
+        """Return the next offset to apply; None while the engine is not loaded."""
+        known = self._partitions.get(partition)
+        return None if known is None else known.offset + 1
+
+    async def load(self, numbers: Iterable[int]) -> None:
+        """Forget every engine and load those of the new assignment, each from its newest snapshot."""
+        async with self._lock:
+            self._forget()
+            generation = self._app.generation()
+            started = time.perf_counter()
+            loaded = await self._loader.load(numbers)
+            self._partitions = loaded
+            self._tallies = {
+                number: Tally(self._metrics, partition.engine.state) for number, partition in loaded.items()
+            }
+            self._generation = generation
+            seconds = time.perf_counter() - started
+            self._metrics.restore_seconds.set(seconds)
+            self._next_snapshot = time.monotonic() + self._interval
+            _log.info("partitions loaded", partitions=self.owned, seconds=round(seconds, 3))
+
+    async def release(self) -> None:
+        """Write what the next owner would else have to do again, and forget every engine."""
+        async with self._lock:
+            try:
+                await self._snapshot()
+            finally:
+                self._forget()
+
+    async def finish(self) -> None:
+        """Write the last snapshots, acknowledge, and take nothing more."""
+        self.closing = True
+        async with self._lock:
+            await self._snapshot()
+
+    def _forget(self) -> None:
+        self._generation = -1
+        self._partitions = {}
+        self._tallies = {}
+        self._touched.clear()
+        self._pending.clear()
+
+    # -- the stream ----------------------------------------------------------------------------------------------
+
+    async def run(self, stream: StreamT[Any]) -> None:
+        """Apply until the stream ends; any failure to do so ends the worker."""
+        self._stream = stream
+        assert isinstance(stream, Stream)
+        async for events in stream.noack_take(BATCH_RECORDS, within=BATCH_SECONDS):
+            async with self._lock:
+                if not self.closing:
+                    await self._take([event for event in events if self._is_current(event.message.generation_id)])
+
+    async def keep_snapshots(self) -> None:
+        """Write snapshots when they are due, whether or not there is input."""
+        while True:
+            await asyncio.sleep(max(0.05, self._next_snapshot - time.monotonic()))
+            async with self._lock:
+                if time.monotonic() >= self._next_snapshot and not self.closing:
+                    await self._snapshot()
+
+    def _is_current(self, generation: int | None) -> bool:
+        return generation == self._generation == self._app.generation()
+
+    async def _take(self, events: list[EventT[Any]]) -> None:
+        started = time.perf_counter()
+        sent: list[asyncio.Future[Any]] = []
+        turn = time.monotonic()
+        for event in events:
+            number = event.message.partition
+            partition = self._partitions.get(number)
+            if partition is None:
+                continue
+            if event.message.offset > partition.offset:
+                async for acknowledgement in self._apply(number, partition, event.message):
+                    sent.append(acknowledgement)
+                self._touched.add(number)
+                self.handled += 1
+            self._pending.append(event)
+            if time.monotonic() - turn > _YIELD_SECONDS:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        for tally in self._tallies.values():
+            tally.show()
+        applied = time.perf_counter()
+        self._metrics.processing.labels("correlate").observe(applied - started)
+        await asyncio.gather(*sent)
+        self._metrics.processing.labels("publish").observe(time.perf_counter() - applied)
+        if time.monotonic() >= self._next_snapshot:
+            await self._snapshot()
+
+    async def _apply(self, number: int, partition: Partition, message: Any) -> AsyncIterator[asyncio.Future[Any]]:
+        """Apply one record; yield the acknowledgements of what it made us publish."""
+        try:
+            record = log.decode(message.value or b"")
+            await self._know_topology(record)
+            outputs = partition.apply(record, self._topologies.graphs)
+            said = 0
+            for output in outputs:
+                said += 1
+                if (acknowledgement := await self._say(number, output)) is not None:
+                    yield acknowledgement
+            if isinstance(record, log.Alerts) and record.events and not said:
+                self._metrics.repeats.inc()
+        except LogError as error:
+            place = {"partition": number, "offset": message.offset}
+            _log.error("a record of the log is passed over", problem=str(error), **place)
+            letter = DeadLetter(
+                value=message.value or b"",
+                reason="not_a_log_record",
+                detail=str(error),
+                topic=message.topic,
+                partition=number,
+                offset=message.offset,
+                at=round((message.timestamp or 0) * 1000),
+            )
+            yield await self._letters.send(letter)
+        partition.advance(message.offset, message.value)
+
+    async def _know_topology(self, record: log.Record) -> None:
+        """See that the graph is there that the record names; another worker may have published it just now."""
+        if isinstance(record, log.TopologyVersion) and record.version not in self._topologies.graphs:
+            await self._topologies.refresh()
+
+    async def _say(self, number: int, output: Output) -> asyncio.Future[Any] | None:
+        self._tallies[number].count(output)
+        if not isinstance(output, IncidentEvent):
+            return None
+        if output.action != "updated":
+            _log.info(
+                "incident " + output.action,
+                incident=output.incident_id,
+                revision=output.revision,
+                page=output.page,
+                title=output.title,
+            )
+        return await self._publisher.send(
+            self._incidents_topic,
+            msgspec.json.encode(output),
+            key=output.incident_id.encode(),
+            at=instant_of(datetime.fromisoformat(output.published_at)),
+        )
+
+    async def _snapshot(self) -> None:
+        """Write the snapshot of every partition that went on, then acknowledge what they cover. Needs the lock."""
+        started = time.monotonic()
+        if self._is_current(self._generation):
+            touched = sorted(self._touched & self._partitions.keys())
+            for number in touched:
+                # Nothing touches the state meanwhile: the lock is ours.
+                data = await asyncio.to_thread(codec.encode, self._partitions[number].snapshot())
+                if not self._is_current(self._generation):
+                    return  # the session is over: a successor may be ahead of us
+                await self._snapshots.write(number, data)
+                self._metrics.snapshot_bytes.labels(number).set(len(data))
+            if self._is_current(self._generation) and self._stream is not None:
+                for event in self._pending:
+                    await self._stream.ack(event)
+            self._touched.clear()
+            self._pending.clear()
+            if touched:
+                self._metrics.snapshot_seconds.observe(time.monotonic() - started)
+        spent = time.monotonic() - started
+        self._next_snapshot = time.monotonic() + max(self._interval, spent / _SNAPSHOT_SHARE)
+
+    # -- what others ask -----------------------------------------------------------------------------------------
+
+    def topology_versions(self) -> Mapping[int, str]:
+        """Return which version of the graph each engine goes by."""
+        return {number: partition.engine.state.topology for number, partition in self._partitions.items()}
+
+    def times(self) -> Mapping[int, int]:
+        """Return the time of each engine."""
+        return {number: partition.engine.now for number, partition in self._partitions.items()}
+
+    def observe(self) -> None:
+        """Bring the gauges about the engines up to date."""
+        counts = open_incidents(partition.engine.state for partition in self._partitions.values())
+        for severity in Severity:
+            self._metrics.open.labels(severity).set(counts[severity])
+        self._metrics.events_pending.set(sum(tally.pending for tally in self._tallies.values()))

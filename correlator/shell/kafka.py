@@ -1,0 +1,163 @@
+"""How Kafka is reached without a consumer group: settings of every client, waiting, reading a topic to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from correlator.config import KafkaConfig
+from correlator.errors import ConfigError
+
+_log = structlog.get_logger("correlator.worker")
+
+#: Kafka is back within seconds of a restart; half a minute is the most it should wait for us.
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_PROBE_TIMEOUT_SECONDS = 10.0
+_READ_TIMEOUT_MS = 1000
+
+
+def client_settings(kafka: KafkaConfig) -> dict[str, Any]:
+    """Return the arguments that every aiokafka client takes.
+
+    Raises:
+        ConfigError: the file of certificates cannot be read.
+    """
+    settings: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+        "client_id": "correlator",
+    }
+    if kafka.security_protocol.endswith("SSL"):
+        settings["ssl_context"] = tls_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        settings["sasl_mechanism"] = kafka.sasl_mechanism
+        settings["sasl_plain_username"] = kafka.sasl_username
+        settings["sasl_plain_password"] = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
+    return settings
+
+
+def tls_context(kafka: KafkaConfig) -> ssl.SSLContext:
+    """Return a context that verifies the brokers' certificates and names.
+
+    Raises:
+        ConfigError: the file of certificates cannot be read.
+    """
+    try:
+        context: ssl.SSLContext = create_ssl_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
+    except OSError as error:
+        raise ConfigError("kafka.ca_file", [f"{kafka.ca_file}: {error}"]) from error
+    return context
+
+
+@asynccontextmanager
+async def admin(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Lend a client for questions about the cluster."""
+    client = AIOKafkaAdminClient(**client_settings(kafka))
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def reader(kafka: KafkaConfig, *, group_id: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    """Lend a consumer that joins no group; `group_id` only lets it ask for the group's offsets."""
+    consumer = AIOKafkaConsumer(
+        group_id=group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+        **client_settings(kafka),
+    )
+    try:
+        await consumer.start()
+        # Stopped before its tasks had a turn, aiokafka cancels whoever stops it.
+        await asyncio.sleep(0)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Return the partitions of a topic in order; none if it does not exist."""
+    if topic not in await consumer.topics():
+        return []
+    # The client knows of a topic only what it once asked for.
+    await consumer._client.add_topic(topic)
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+async def records(
+    consumer: AIOKafkaConsumer, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield the records of some partitions from `start` until before `end`."""
+    open_ = {partition for partition, offset in end.items() if start[partition] < offset}
+    if not open_:
+        return
+    consumer.assign(open_)
+    for partition in open_:
+        consumer.seek(partition, start[partition])
+    while open_:
+        fetched = await consumer.getmany(*open_, timeout_ms=_READ_TIMEOUT_MS)
+        for partition, batch in fetched.items():
+            for record in batch:
+                if record.offset < end[partition]:
+                    yield record
+        # Compaction and markers of transactions leave gaps: the position tells, not the last record.
+        open_ = {partition for partition in open_ if await consumer.position(partition) < end[partition]}
+
+
+async def all_records(kafka: KafkaConfig, topic: str) -> AsyncIterator[ConsumerRecord]:
+    """Yield all that a topic holds now, partition by partition interleaved."""
+    async with reader(kafka) as consumer:
+        partitions = await partitions_of(consumer, topic)
+        start = await consumer.beginning_offsets(partitions)
+        end = await consumer.end_offsets(partitions)
+        async for record in records(consumer, start, end):
+            yield record
+
+
+async def missing_topics(kafka: KafkaConfig, wanted: Iterable[str]) -> list[str]:
+    """Return which of the wanted topics do not exist.
+
+    Raises:
+        KafkaError: Kafka does not answer.
+    """
+    async with asyncio.timeout(_PROBE_TIMEOUT_SECONDS), admin(kafka) as client:
+        known = await partition_counts(client)
+    return [topic for topic in wanted if topic not in known]
+
+
+async def partition_counts(client: AIOKafkaAdminClient) -> dict[str, int]:
+    """Return how many partitions each topic of the cluster has."""
+    # Asked for all: to ask for one by name would create it where the brokers create topics by themselves.
+    described = await client.describe_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0}
+
+
+async def wait_until_ready(kafka: KafkaConfig, wanted: Iterable[str]) -> None:
+    """Return when Kafka answers and has the topics; until then say so, once a step of the back-off."""
+    wanted = list(wanted)
+    attempt = 0
+    while True:
+        try:
+            missing = await missing_topics(kafka, wanted)
+            if not missing:
+                return
+            problem = f"no topic {', '.join(missing)}: create them with `correlator topics`"
+        except (KafkaError, OSError, TimeoutError) as error:
+            problem = str(error) or type(error).__name__
+        pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
+        _log.warning("Kafka is not ready, waiting", problem=problem, retry_in_seconds=pause)
+        await asyncio.sleep(pause)
+        attempt += 1

@@ -1,0 +1,150 @@
+"""What the worker tells Prometheus (docs/metrics.md). Labels come from closed sets: no fingerprint, no incident."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from faust.types import TP
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from correlator import __version__
+from correlator.domain import Severity
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_DELAY_SECONDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0)
+_ALERTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+
+#: Sources with a name of their own in metrics; what senders call themselves has no bound.
+SOURCES = frozenset(
+    re.split(
+        r"\s+",
+        "alertmanager azure checkmk cloudwatch datadog gcp grafana icinga2 keep kibana loki mimir nagios newrelic "
+        "opsgenie otlp pagerduty prometheus sensu sentry splunk vmalert zabbix",
+    )
+)
+
+
+def source_word(source: str) -> str:
+    """Return the word of a closed set that stands for a sender."""
+    word = source.lower()
+    return word if word in SOURCES else "other" if word else "none"
+
+
+class Metrics:
+    """The worker's metrics in a registry of the caller's."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._ingest(registry)
+        self._incidents(registry)
+        self._state(registry)
+        ProcessCollector(registry=registry)
+        self.faust = FaustMetrics.create(registry, "faust")
+        Gauge("correlator_build_info", "1, with the version of the program.", ["version"], registry=registry).labels(
+            __version__
+        ).set(1)
+
+    def _ingest(self, registry: CollectorRegistry) -> None:
+        self.received = Counter(
+            "correlator_alerts_received",
+            "Alert events that were understood and forwarded.",
+            ["source", "status"],
+            registry=registry,
+        )
+        self.invalid = Counter(
+            "correlator_alerts_invalid", "Alert events that nobody could use.", ["reason"], registry=registry
+        )
+        self.dead_letters = Counter(
+            "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry
+        )
+        self.repeats = Counter(
+            "correlator_log_repeats", "Records of the log that had been applied before, left out.", registry=registry
+        )
+
+    def _incidents(self, registry: CollectorRegistry) -> None:
+        self.events = Counter(
+            "correlator_events",
+            "Alert events by what became of them; with the pending ones as many as were applied.",
+            ["disposition"],
+            registry=registry,
+        )
+        self.events_applied = Counter(
+            "correlator_events_applied", "Alert events that the engines were given.", registry=registry
+        )
+        self.events_pending = Gauge("correlator_events_pending", "Alert events whose fate is open.", registry=registry)
+        self.opened = Counter(
+            "correlator_incidents_opened", "Incidents published for the first time.", ["severity"], registry=registry
+        )
+        self.pages = Counter(
+            "correlator_pages", "Incident events that interrupt a human.", ["severity"], registry=registry
+        )
+        self.open = Gauge(
+            "correlator_incidents_open", "Published incidents that are not resolved.", ["severity"], registry=registry
+        )
+        self.incident_alerts = Histogram(
+            "correlator_incident_alerts", "Alerts of an incident at its end.", buckets=_ALERTS, registry=registry
+        )
+        self.delay = Histogram(
+            "correlator_correlation_delay_seconds",
+            "Time from the arrival of an incident's first alert to its publication, by the time of the log.",
+            buckets=_DELAY_SECONDS,
+            registry=registry,
+        )
+        for severity in Severity:
+            self.opened.labels(severity), self.pages.labels(severity), self.open.labels(severity)
+
+    def _state(self, registry: CollectorRegistry) -> None:
+        self.processing = Histogram(
+            "correlator_processing_seconds",
+            "Time of one batch of records in a stage: ingest, correlate, publish (until acknowledged).",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.topology_nodes = Gauge(
+            "correlator_topology_nodes", "Services of the configured dependency graph.", registry=registry
+        )
+        self.topology_edges = Gauge(
+            "correlator_topology_edges", "Dependencies of the configured dependency graph.", registry=registry
+        )
+        self.unknown_service = Counter(
+            "correlator_topology_unknown_service",
+            "Alert events of services that the dependency graph does not know.",
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "correlator_consumer_lag_messages",
+            "Records that wait for this worker.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.watermark_delay = Gauge(
+            "correlator_watermark_delay_seconds",
+            "How far the time of a partition's engine lies behind the clock.",
+            ["partition"],
+            registry=registry,
+        )
+        self.snapshot_bytes = Gauge(
+            "correlator_snapshot_bytes", "Size of the last snapshot.", ["partition"], registry=registry
+        )
+        self.snapshot_seconds = Histogram(
+            "correlator_snapshot_seconds",
+            "Time of one round of snapshots, until acknowledged.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.restore_seconds = Gauge(
+            "correlator_restore_seconds", "Time the last loading of snapshots took.", registry=registry
+        )
+        self.ready = Gauge("correlator_ready", "1 while the worker does its work.", registry=registry)
+
+
+class Monitor(PrometheusMonitor):
+    """Faust's own metrics. Right after a rebalance the end of a partition is not known, on which Faust's fails."""
+
+    def track_tp_end_offset(self, tp: TP, offset: Any) -> None:
+        """Note the end of a partition, where it is known."""
+        if offset is not None:
+            super().track_tp_end_offset(tp, offset)

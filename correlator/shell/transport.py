@@ -1,0 +1,160 @@
+"""What we change of Faust: where reading begins, how sending is acknowledged, that no error goes unseen.
+
+Each override names the behaviour of faust-streaming 0.15 that it replaces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+#: Where to go on in each partition of a topic; None for a partition that must not be read yet.
+Positions = Callable[[TP], int | None]
+
+
+class SeekingConsumer(driver.Consumer):
+    """Goes on where the engines' snapshots end, not where the group's commits do.
+
+    Faust seeks to the committed offsets in two places (after a rebalance and when a fetch returns into a stopped
+    flow), does not seek where nothing is committed, and takes an acknowledged offset that is not next to the committed
+    one for a gap that it never commits over. All of it goes through `perform_seek`.
+    """
+
+    async def perform_seek(self) -> None:
+        """Seek every assigned partition to where its processing has to go on."""
+        app = self.app
+        assert isinstance(app, WorkerApp)
+        committed = await self.seek_to_committed()
+        targets: dict[TP, int] = {}
+        for partition, offset in committed.items():
+            place = TP(partition.topic, partition.partition)
+            wanted = app.position_of(place) if app.is_log(place) else offset or 0
+            if wanted is not None:
+                # Where retention has passed it, the client resets to the earliest. To ask for that here would wait
+                # behind its long-polling fetch, more than a second.
+                targets[place] = wanted
+        await self.seek_wait(targets)
+        for place, offset in targets.items():
+            self._read_offset[place] = offset or None
+            # The next acknowledged offset is the one at the target; anything else would look like a gap.
+            self._committed_offset[place] = offset or None
+        app.on_positions(targets)
+
+    def session_generation(self) -> int:
+        """Return the generation of the group that the broker took us into last; -1 when it has thrown us out."""
+        return int(self._thread._ensure_consumer()._coordinator.generation)
+
+    def committed_offset(self, partition: TP) -> int:
+        """Return below which offset nothing of the partition will be delivered again."""
+        return self._committed_offset[partition] or 0
+
+
+class IdempotentProducer(driver.Producer):
+    """Waits for all replicas and lets the broker drop what a retry sends twice.
+
+    Faust does so only for its transactions.
+    """
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):
+    Consumer: ClassVar[Any] = SeekingConsumer
+    Producer: ClassVar[Any] = IdempotentProducer
+
+
+class WorkerApp(faust.App):
+    """A Faust app whose log partitions begin where `position_of` says."""
+
+    log_topic: str = ""
+
+    def position_of(self, partition: TP) -> int | None:
+        """Return the next offset to apply of a partition of the log; None while its engine is not loaded."""
+        raise NotImplementedError
+
+    def on_positions(self, positions: Mapping[TP, int]) -> None:
+        """Hear from where reading goes on."""
+
+    def generation(self) -> int:
+        """Return the generation of the group that we work for; -2 when it is over and we have not been told yet."""
+        generation = self.consumer_generation_id
+        consumer = self.consumer
+        assert isinstance(consumer, SeekingConsumer)
+        return generation if consumer.session_generation() == generation else -2
+
+    def committed_offset(self, partition: TP) -> int:
+        """Return below which offset nothing of the partition will be delivered again."""
+        consumer = self.consumer
+        assert isinstance(consumer, SeekingConsumer)
+        return consumer.committed_offset(partition)
+
+    def is_log(self, partition: TP) -> bool:
+        return partition.topic == self.log_topic
+
+    async def on_first_start(self) -> None:
+        """Begin without Faust's data folder: without tables there is nothing to put into it."""
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Any:
+        return Transport(self.conf.broker_producer, self)
+
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        # Faust would restart the agent, the event that it failed on acknowledged.
+        await self.crash(exc)
+
+
+class Publisher:
+    """Sends records; what it returns must be awaited: only then the broker has them.
+
+    It uses the client of Faust's producer directly: what Faust does around it costs more than the sending.
+    """
+
+    def __init__(self, app: faust.App) -> None:
+        self._app = app
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        at: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Hand a record to the producer; the future is its acknowledgement.
+
+        Args:
+            at: the record's timestamp, milliseconds; the time of sending unless given.
+
+        Raises:
+            aiokafka.errors.KafkaError: it is too large, or the producer has failed.
+        """
+        client = await self._client()
+        sent: asyncio.Future[Any] = await client.send(
+            topic,
+            value,
+            key=key,
+            partition=partition,
+            timestamp_ms=at,
+            headers=None if headers is None else [(name, text.encode()) for name, text in headers.items()],
+        )
+        return sent
+
+    async def partitions(self, topic: str) -> list[int]:
+        """Return the numbers of a topic's partitions."""
+        return sorted(await (await self._client()).partitions_for(topic))
+
+    async def _client(self) -> Any:
+        producer: Any = self._app.producer
+        if producer._producer is None:
+            await self._app.maybe_start_producer()
+        return producer._ensure_producer()

@@ -1,0 +1,148 @@
+"""The worker as a process: start, signals, end, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from correlator import __version__
+from correlator.config import Config
+from correlator.shell import logs
+from correlator.shell.app import CorrelatorApp, create_app
+from correlator.shell.kafka import wait_until_ready
+from correlator.shell.metrics import Metrics
+from correlator.shell.web import application, serving
+from topology.graph import ServiceGraph
+from topology.sources import file as topology_file
+
+_log = structlog.get_logger("correlator.worker")
+
+_FINISH_SECONDS = 5.0
+_STOP_SECONDS = 10.0
+
+
+def run(config: Config) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed.
+
+    Raises:
+        ConfigError: the topology cannot be used, or the web server's address cannot be had.
+    """
+    logs.set_up()
+    graph = topology_file.load(config.worker.topology) if config.worker.topology else None
+    if sys.platform != "win32":
+        import uvloop
+
+        # By policy, since Faust's consumer makes a loop of its own in a thread.
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return asyncio.run(_main(config, graph))
+
+
+class Process:
+    """What the web server and the signals know of the worker."""
+
+    def __init__(self) -> None:
+        self.app: CorrelatorApp | None = None
+        self.stop = asyncio.Event()
+
+    def why_not_ready(self) -> str:
+        return "waiting for Kafka" if self.app is None else self.app.why_not_ready()
+
+    def observe(self) -> None:
+        if self.app is not None:
+            self.app.observe()
+
+
+async def _main(config: Config, graph: ServiceGraph | None) -> int:
+    started = time.monotonic()
+    process = Process()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, process.stop.set)
+    metrics = Metrics(CollectorRegistry())
+    web = application(metrics.registry, why_not_ready=process.why_not_ready, observe=process.observe)
+    _log.info("worker starts", version=__version__, kafka=config.kafka.bootstrap_servers, clock=config.worker.clock)
+    async with serving(web, config.worker.web_host, config.worker.web_port):
+        kafka = config.kafka
+        topics = [kafka.alerts_topic, kafka.events_topic, kafka.incidents_topic, kafka.rejected_topic]
+        topics += [kafka.snapshots_topic, kafka.topologies_topic]
+        if not await _before(process.stop, wait_until_ready(kafka, topics)):
+            return 0
+        process.app = create_app(config, graph=graph, metrics=metrics)
+        return await _serve(process.app, process.stop, started)
+
+
+async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int:
+    app.finalize()
+    starting = asyncio.create_task(app.start())
+    try:
+        if await _before(stop, _until_started_or_crashed(app, starting)) and app.crash_reason is None:
+            _log.info("worker started", seconds=round(time.monotonic() - started, 3))
+            await _before(stop, app._crashed.wait())
+    except Exception as error:
+        # What failed before there was an app to crash.
+        app._crash(error)
+    reason = app.crash_reason
+    if reason is not None:
+        _log.error("worker fails", error=f"{type(reason).__name__}: {reason}", exc_info=reason)
+        await _halt(app, starting)
+        sys.stderr.flush()
+        # Threads of the consumer may wait for a Kafka that does not answer.
+        os._exit(1)
+    _log.info("worker stops")
+    try:
+        await asyncio.wait_for(app.correlate.finish(), _FINISH_SECONDS)
+        await asyncio.wait_for(app.consumer.commit(), _FINISH_SECONDS)
+    except Exception as error:
+        _log.warning("stopped without a last snapshot", error=f"{type(error).__name__}: {error}")
+    if not await _halt(app, starting):
+        os._exit(0)
+    _log.info("worker stopped")
+    return 0
+
+
+async def _until_started_or_crashed(app: CorrelatorApp, starting: asyncio.Task[None]) -> None:
+    crashed = asyncio.create_task(app._crashed.wait())
+    try:
+        await asyncio.wait((starting, crashed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        crashed.cancel()
+    if starting.done():
+        starting.result()
+
+
+async def _halt(app: CorrelatorApp, starting: asyncio.Task[None]) -> bool:
+    """Stop the app; tell whether it did so in time."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await app.stop()
+            if not starting.done():
+                starting.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await starting
+    except Exception:
+        return False
+    return True
+
+
+async def _before(stop: asyncio.Event, work: object) -> bool:
+    """Await `work`; false if `stop` is set first."""
+    doing = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+            return not stop.is_set()
+        return False
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await doing
