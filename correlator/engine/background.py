@@ -16,6 +16,8 @@ PRIOR_PER_SECOND = 0.1 / 86_400
 #: How many firings the prior of a rate is worth: little, since rates differ by orders of magnitude.
 PRIOR_COUNT = 0.5
 NAME_COUNT = 1.0
+#: The same for the rate of rules in general, which many firings soon tell.
+OVERALL_COUNT = 20.0
 #: Nothing is surely a fault: what it counts at least.
 LEAST_NOISE = 0.1
 #: The same for what stood alone: nothing else confirmed it.
@@ -56,7 +58,9 @@ def rate(background: Background, service: str, name: str, services: int, now: in
     exposure = _exposure(background, now)
     # How many rules watch how many services is not told; what fired so far says how many watch one.
     watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
-    overall = (_value(background.total, now) + PRIOR_COUNT) / (exposure * watched + PRIOR_COUNT / PRIOR_PER_SECOND)
+    overall = (_value(background.total, now) + OVERALL_COUNT) / (
+        exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND
+    )
     of_name = background.names.get(key)
     pairs = 0 if of_name is None else of_name.pairs
     general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)

@@ -91,9 +91,9 @@ _SEVERITY_FACTOR = {
 BLIP = 0.225
 LASTING = 1.5
 LASTING_SHARE = 0.15
-FAULT_LASTS = 3.0
+FAULT_LASTS = 6.0
 #: Beyond so many windows, age says no more.
-LONGEST = 4.5
+LONGEST = 9.0
 
 
 class Path(msgspec.Struct, frozen=True):
