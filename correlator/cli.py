@@ -315,3 +315,40 @@ def dump(topic: str, follow: bool, config_path: Path | None, overrides: tuple[st
         out.flush()
 
     asyncio.run(write())
+
+
+@cli.command()
+@click.option("--alerts", type=_PATH, help="A recorded stream; by default a storm is simulated.")
+@click.option("--topology", "topology_path", type=_PATH, help="Its dependency graph, JSON or YAML.")
+@click.option("--truth", type=_PATH, help="Its labelled cases, to be set beside the roots that were named.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one configuration value.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    help="Seconds of the stream in a second; 0: as fast as it goes. By default it takes less than a minute.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulated storm.")
+@click.option("--keep", is_flag=True, help="Leave the files there: configuration, stream, results and logs.")
+def demo(
+    alerts: Path | None,
+    topology_path: Path | None,
+    truth: Path | None,
+    overrides: tuple[str, ...],
+    speed: float | None,
+    seed: int,
+    keep: bool,
+) -> None:
+    """Show it all on this machine: Kafka, worker, pager, a storm; nothing is left behind."""
+    from correlator.demo import run
+
+    if alerts is None and (topology_path or truth):
+        raise click.UsageError("--topology and --truth describe a recorded stream: give --alerts too")
+    run(
+        alerts=alerts,
+        topology=topology_path,
+        truth=truth,
+        overrides=overrides,
+        speed=speed,
+        seed=seed,
+        keep=keep,
+    )

@@ -58,9 +58,7 @@ def rate(background: Background, service: str, name: str, services: int, now: in
     exposure = _exposure(background, now)
     # How many rules watch how many services is not told; what fired so far says how many watch one.
     watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
-    overall = (_value(background.total, now) + OVERALL_COUNT) / (
-        exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND
-    )
+    overall = (_value(background.total, now) + OVERALL_COUNT) / (exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND)
     of_name = background.names.get(key)
     pairs = 0 if of_name is None else of_name.pairs
     general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)

@@ -41,12 +41,13 @@ CALL_STRENGTH = 0.4
 #: A fault shows within so many windows after its first alert; later, it explains only as a standing trouble does.
 SPAN = 2.0
 LATE_DENSITY = 0.0
-#: Probability that a failing caller shows at what it calls, by starving or flooding it.
+#: Probability that a failing caller shows at what it calls, by starving or flooding it; over its callers, or a hub's
+#: twenty victims would explain the hub.
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
 COVERAGE = 0.7
 #: Two services that the same service depends on: perhaps one depends on the other and the graph does not know.
-SIBLING_STRENGTH = 0.03
+SIBLING_STRENGTH = 0.06
 #: A path known from a text only.
 MENTION_STRENGTH = 0.3
 #: The same service, an episode earlier.
@@ -66,15 +67,15 @@ _CLIMBS = {
 }
 #: The same for trouble that descends from a caller to what it calls.
 _DESCENDS = {
-    Kind.DOWN: 0.02,
-    Kind.SATURATION: 0.1,
-    Kind.ERRORS: 0.05,
-    Kind.LATENCY: 0.1,
-    Kind.DEPENDENCY: 0.05,
+    Kind.DOWN: 0.001,
+    Kind.SATURATION: 0.05,
+    Kind.ERRORS: 0.01,
+    Kind.LATENCY: 0.02,
+    Kind.DEPENDENCY: 0.01,
     Kind.TRAFFIC: 1.0,
     Kind.SURGE: 1.0,
-    Kind.CHANGE: 0.02,
-    Kind.OTHER: 0.05,
+    Kind.CHANGE: 0.001,
+    Kind.OTHER: 0.02,
 }
 #: P(kind | own fault) relative to 1: what tells of others' trouble, or of mere load, seldom tells of an own fault.
 _SHOWS_FAULT = {Kind.DEPENDENCY: 0.3, Kind.TRAFFIC: 0.3, Kind.SURGE: 0.2, Kind.CHANGE: 0.05}
@@ -104,7 +105,7 @@ class Path(msgspec.Struct, frozen=True):
     hops: int
     via: str = ""
     downward: bool = False
-    sibling: bool = False  # over what depends on both
+    sibling: bool = False  # over what depends on both; `via` names it
 
 
 class Paths:

@@ -24,10 +24,13 @@ from correlator.engine.causes import (
     Path,
     Paths,
 )
+from correlator.engine.kinds import CAUSE_LIKE
 from correlator.engine.state import Node
 
 #: A published explanation gives way only to a clearly better one, in nats.
 STICKINESS = 6.0
+#: A cause that shows trouble of its own, when it comes late, overturns what was told more easily.
+OWN_TROUBLE = 3.0
 #: Least gain, in nats, for which a silent service is named the common cause of several trees.
 _MIN_COVER_GAIN = 1.5
 #: Prior cost of a root that says nothing, in nats beside its missing coverage.
@@ -46,6 +49,7 @@ class Link(msgspec.Struct, frozen=True):
     cause: int
     log_density: float
     path: Path
+    own_trouble: bool = False  # the cause shows trouble of its own kind, not only symptoms
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -66,7 +70,7 @@ class Forest(msgspec.Struct, frozen=True):
 def candidates(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer) -> dict[int, list[Link]]:
     """Return, for every node, the other nodes that may have caused it."""
     live = _Live(nodes)
-    return {node.id: _links(node, live, paths, explainer) for node in nodes.values()}
+    return {node.id: _links(node, _ways_to(node, live, paths), live, explainer) for node in nodes.values()}
 
 
 class _Live:
@@ -81,9 +85,9 @@ class _Live:
                 self.accused[caller][node.service] = None
 
 
-def _links(victim: Node, live: _Live, paths: Paths, explainer: Explainer) -> list[Link]:
+def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
     best: dict[int, Link] = {}
-    for path in _ways_to(victim, live, paths):
+    for path in ways:
         if path.hops == 2 and path.via in live.nodes and not path.sibling:
             continue  # the service between speaks for itself
         for cause in live.nodes[path.cause]:
@@ -93,7 +97,8 @@ def _links(victim: Node, live: _Live, paths: Paths, explainer: Explainer) -> lis
             known = best.get(cause.id)
             log_density = round(math.log(density), 9)
             if known is None or log_density > known.log_density:
-                best[cause.id] = Link(cause.id, log_density, path)
+                own_trouble = any(kind in CAUSE_LIKE for kind in cause.kinds)
+                best[cause.id] = Link(cause.id, log_density, path, own_trouble)
     return list(best.values())
 
 
@@ -110,12 +115,7 @@ def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
     else:
         callers = [name for name in live.nodes if graph.depends(name, service)]
     for caller in callers:
-        yield Path(caller, DOWNWARD, 1, downward=True)
-    if len(dependents) <= _MAX_SIBLING_PARENTS:
-        for caller in dependents:
-            for name, _ in graph.dependencies(caller):
-                if name in live.nodes and name != service:
-                    yield Path(name, SIBLING_STRENGTH, 2, via=caller, sibling=True)
+        yield Path(caller, DOWNWARD / len(dependents), 1, downward=True)
     if len(live.nodes[service]) > 1:
         yield Path(service, RELAPSE_STRENGTH, 1)
     for name in victim.mentions:
@@ -142,6 +142,7 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
+    _adopt(nodes, parents, links, alone, published, paths, explainer)
     covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -151,12 +152,51 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
 
 
 def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
+    """Return the node's best explanation; what somebody was told gives way only to a clearly better one."""
     choice, value = 0, alone + (STICKINESS if sticky and node.parent == 0 else 0.0)
     for link in links:
-        score = link.log_density + (STICKINESS if sticky and node.parent == link.cause else 0.0)
+        score = link.log_density
+        if sticky:
+            score += STICKINESS if node.parent == link.cause else OWN_TROUBLE if link.own_trouble else 0.0
         if score > value:
             choice, value = link.cause, score
     return choice
+
+
+def _adopt(
+    nodes: Mapping[int, Node],
+    parents: dict[int, int],
+    links: dict[int, list[Link]],
+    alone: Mapping[int, float],
+    published: Mapping[int, bool],
+    paths: Paths,
+    explainer: Explainer,
+) -> None:
+    """Give lone nodes to a sibling's tree: perhaps one depends on the other and the graph does not know.
+
+    What explains others and shows a cause of its own is not adopted: two stories below one gateway stay two.
+    """
+    live = _Live(nodes)
+    inner = set(parents.values())
+    for key, node in nodes.items():
+        if parents[key] or node.frozen or (key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
+            continue
+        siblings = _links(node, _siblings(node.service, live, paths), live, explainer)
+        others = [link for link in siblings if not _leads_into(link.cause, parents, {key})]
+        chosen = _best(node, others, alone[key], published[key])
+        if chosen:
+            parents[key] = chosen
+            links[key] = [*links[key], *(link for link in siblings if link.cause == chosen)]
+
+
+def _siblings(service: str, live: _Live, paths: Paths) -> Iterable[Path]:
+    dependents = paths.graph.dependents(service)
+    if len(dependents) > _MAX_SIBLING_PARENTS:
+        return
+    for caller in dependents:
+        for name, _ in paths.graph.dependencies(caller):
+            if name in live.nodes and name != service:
+                yield Path(name, SIBLING_STRENGTH, 2, via=caller, sibling=True)
 
 
 def _break_cycles(
@@ -285,8 +325,7 @@ def _worth_a_look(service: str, roots: list[Node], window_ms: int) -> bool:
         return False
     ordered = sorted((node.onset_at, node.service) for node in roots)
     return any(
-        later - earlier <= window_ms and first != second
-        for (earlier, first), (later, second) in pairwise(ordered)
+        later - earlier <= window_ms and first != second for (earlier, first), (later, second) in pairwise(ordered)
     )
 
 
