@@ -106,6 +106,9 @@ class EngineConfig(_Section):
     #: Least probability that an alert standing alone is real before it pages, by its severity.
     page_probability_critical: Probability = 0.7
     page_probability: Probability = 0.85
+    #: A critical alert that stands for so long pages, however often it came and went before: history never silences a
+    #: standing failure.
+    standing_critical_seconds: Seconds = 1800
     kind_rules: tuple[KindRule, ...] = ()
     naming: NamingConfig = NamingConfig()
 

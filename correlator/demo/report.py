@@ -35,7 +35,8 @@ def of(config: Config, stream: Stream, published: Mapping[str, bytes], folder: P
     if stream.truth is not None:
         truth, steps = read_truth(stream.truth), read_incidents(incidents)
         judged = score(read_alerts(stream.alerts), truth, read_assignments(assignments), steps)
-        text += _truth(judged, truth.cases, steps)
+        early = sum(step.page and step.at < (truth.scored_from or 0) for step in steps)
+        text += _truth(judged, truth.cases, steps, early)
     return text
 
 
@@ -72,20 +73,22 @@ def _figures(summary: Summary, stream: Stream) -> str:
     return "\n".join(["", "What it came to", *lines, same, ""])
 
 
-def _truth(judged: Score, cases: Sequence[Case], steps: Sequence[IncidentStep]) -> str:
-    """Return a table of the true faults and what became of each."""
+def _truth(judged: Score, cases: Sequence[Case], steps: Sequence[IncidentStep], early: int) -> str:
+    """Return a table of the true faults and what became of each; `early` pages came before the first of them."""
     known = {case.name: case for case in cases}
     last = {step.incident_id: step for step in steps}
     rows = [_HEADINGS, *(_row(known[outcome.case], outcome, last) for outcome in judged.cases)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     table = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     right = sum(outcome.rank == 1 for outcome in judged.cases)
+    usual = f", {early} in the ordinary time before" if early else ""
+    without = f"{judged.paging.background_pages} pages without a fault{usual}"
     return "\n".join(
         [
             "",
             "The truth beside it, which the correlator never saw",
             *table,
-            f"  {right} of {len(judged.cases)} roots named, {judged.paging.background_pages} pages without a fault.",
+            f"  {right} of {len(judged.cases)} roots named, {without}.",
             "",
         ]
     )

@@ -1,7 +1,8 @@
 """Background rates: how often an alert fires on a service when nothing is wrong.
 
 Counts decay with a half-life; the rate of a rule on a service is shrunk towards that of the rule elsewhere, that one
-towards the rate of rules in general (empirical Bayes, gamma-Poisson). An alert that fires all day says little; a rare one says much.
+towards the rate of rules in general (empirical Bayes, gamma-Poisson). An alert that fires all day says little; a rare
+one says much.
 """
 
 from __future__ import annotations

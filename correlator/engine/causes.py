@@ -45,7 +45,7 @@ LATE_DENSITY = 0.0
 #: twenty victims would explain the hub.
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
-COVERAGE = 0.7
+COVERAGE = 0.6
 #: Two services that the same service depends on: perhaps one depends on the other and the graph does not know.
 SIBLING_STRENGTH = 0.06
 #: A path known from a text only.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from correlator.config import EngineConfig
-from correlator.domain import AlertEvent, Disposition, Versions
+from correlator.domain import AlertEvent, Disposition, IncidentStatus, Versions
 from correlator.engine import background, episodes, nodes
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Output, Reason
@@ -110,7 +110,7 @@ class Engine:
         alert = scope.alerts.get(event.fingerprint)
         if alert is None:
             alert = scope.alerts[event.fingerprint] = episodes.new_alert(event, kind)
-        severity = alert.severity
+        severity, told = alert.severity, episodes.told_its_end(alert)
         change = episodes.apply(alert, event, nodes.habit(scope, event.name), self._config, now)
         self._note_lease(scope, alert)
         node = scope.nodes.get(alert.node)
@@ -125,7 +125,7 @@ class Engine:
         if change in (Change.ACTIVATED, Change.RESTARTED):
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
-            node, reason = self._join(scope, alert, event)
+            node, reason = self._join(scope, alert, event, told=told)
             return _decision(event, node.id, None, reason)
         if node is not None:
             node.events += 1
@@ -134,7 +134,7 @@ class Engine:
             self._changed(scope)
         return _decision(event, key, *_SETTLED[change])
 
-    def _join(self, scope: Scope, alert: Alert, event: AlertEvent) -> tuple[Node, Reason]:
+    def _join(self, scope: Scope, alert: Alert, event: AlertEvent, *, told: bool) -> tuple[Node, Reason]:
         """Put a newly firing alert into the current node of its service, or begin one."""
         now = self.state.now
         flapping = episodes.is_flapping(alert, now)
@@ -147,11 +147,20 @@ class Engine:
             node = nodes.begin(scope, self.state.next_node, event, now)
             self.state.next_node += 1
             node.due_at = self._timers.add(now + self._window_ms + 60_000, Due.NODE, scope.name, str(node.id))
+            node.relapse_of = alert.node if told and self._is_resting(scope, alert.node) else 0
             reason = Reason.NEW_TROUBLE
         nodes.add(node, alert, event, flapping=flapping, mentions=self._mentions(event))
         alert.node = node.id
         self._changed(scope)
         return node, reason
+
+    def _is_resting(self, scope: Scope, key: int) -> bool:
+        """Tell whether a node's incident was told of, fires no more and is not yet over."""
+        node = scope.nodes.get(key)
+        incident = scope.incidents.get(node.incident) if node is not None else None
+        if incident is None or not incident.revision or incident.status is IncidentStatus.RESOLVED:
+            return False
+        return not any(scope.nodes[member].firing for member in incident.nodes)
 
     def _mentions(self, event: AlertEvent) -> Iterator[str]:
         """Yield the services that the alert's text names, other than its own and the caller of its call."""
@@ -171,7 +180,8 @@ class Engine:
         if alert.firing and episodes.expire(alert, at):
             node = scope.nodes.get(alert.node)
             if node is not None:
-                nodes.leave(node, at)
+                nodes.leave(node, alert.ended_at)
+                self._see_to(scope, node)
             self._changed(scope)
         elif not alert.firing and alert.last_heard() + episodes.MEMORY_MS <= at:
             del scope.alerts[fingerprint]
@@ -200,6 +210,12 @@ class Engine:
             weight = max(weight, background.LONE)
         for name in node.names:
             background.count(scope.background, node.service, name, weight, at)
+
+    def _see_to(self, scope: Scope, node: Node) -> None:
+        """See that a node's incident is reviewed, although the node may be too long over to be explained anew."""
+        incident = scope.incidents.get(node.incident)
+        if incident is not None:
+            incident.due_at = self._timers.add(self.state.now + 1, Due.INCIDENT, scope.name, incident.id)
 
     def _changed(self, scope: Scope) -> None:
         """See that the scope is solved at the next whole second."""

@@ -72,7 +72,7 @@ def _fire(
     if instance is None:
         instance = _admit(alert, event, now)
     elif instance.ended_at is not None:
-        instance.started_at, instance.ended_at = event.starts_at, None
+        instance.started_at, instance.ended_at, instance.expired = event.starts_at, None, False
     else:
         # A sender that sets the start anew with every repeat still means one episode; a start long after the last
         # sign of life means that the end was lost.
@@ -101,7 +101,7 @@ def _fire(
 
 
 def _is_older(instance: Instance, event: AlertEvent) -> bool:
-    if instance.ended_at is None:
+    if instance.ended_at is None or instance.expired:
         return event.starts_at < instance.started_at
     return event.starts_at <= instance.started_at or event.starts_at < instance.ended_at
 
@@ -113,6 +113,7 @@ def _resolve(alert: Alert, instance: Instance | None, event: AlertEvent, now: in
         instance.ended_at = max(ended_at, event.starts_at)
         return Change.EARLY_RESOLVE
     if instance.ended_at is not None:
+        instance.expired = False
         if event.starts_at <= instance.started_at:
             return Change.REPEATED_RESOLVE
         instance.started_at, instance.ended_at = event.starts_at, max(ended_at, event.starts_at)
@@ -160,8 +161,13 @@ def expire(alert: Alert, now: int) -> bool:
         return False
     for instance in alert.instances.values():
         if instance.ended_at is None and instance.lease_until <= now:
-            instance.ended_at = instance.lease_until
+            instance.ended_at, instance.expired = instance.lease_until, True
     return _settle(alert, now) is Change.ENDED
+
+
+def told_its_end(alert: Alert) -> bool:
+    """Tell whether the end of the alert's last episode was told rather than guessed from silence."""
+    return not any(instance.expired for instance in alert.instances.values())
 
 
 def lease_due(alert: Alert) -> int:

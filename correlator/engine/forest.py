@@ -102,6 +102,13 @@ def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer
     return list(best.values())
 
 
+def _relapse(node: Node, nodes: Mapping[int, Node]) -> Link | None:
+    """Return the link of an alert that fires again before its incident is over: the same trouble, nothing competes."""
+    if node.relapse_of not in nodes:
+        return None
+    return Link(node.relapse_of, 2 * STICKINESS, Path(node.service, RELAPSE_STRENGTH, 1))
+
+
 def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
     service = victim.service
     graph = paths.graph
@@ -137,6 +144,8 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
     alone = {key: round(max(faults[key], noises[key]), 9) for key in nodes}
     parents: dict[int, int] = {}
     for node in nodes.values():
+        if (again := _relapse(node, nodes)) is not None:
+            links[node.id].append(again)
         if node.frozen:
             parents[node.id] = node.parent if node.parent in nodes else 0
         else:

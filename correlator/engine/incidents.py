@@ -98,7 +98,7 @@ class Lifecycle(msgspec.Struct):
         seed = min((self.scope.nodes[key] for key in tree.nodes), key=lambda node: (node.onset_at, node.id))
         first = min(seed.facets, key=lambda facet: (facet.started_at, facet.fingerprint))
         generation = seed.seeded
-        while (name := _incident_id(self.scope.name, first, generation)) in self.scope.incidents:
+        while (name := _incident_id(self.scope.name, seed, first, generation)) in self.scope.incidents:
             generation += 1
         incident = Incident(id=name, seed=seed.id, created_at=self.now, nodes=[], grown_at=self.now)
         self.scope.incidents[name] = incident
@@ -173,7 +173,7 @@ class Lifecycle(msgspec.Struct):
         threshold = (
             self.config.page_probability_critical if severity is Severity.CRITICAL else self.config.page_probability
         )
-        if not (several and gain >= _SEVERAL_GAIN) and real < threshold:
+        if not (several and gain >= _SEVERAL_GAIN) and real < threshold and not self._stands(members):
             return Reason.BACKGROUND
         if not firing and gain < _SURE_GAIN:
             return Reason.TRANSIENT
@@ -186,6 +186,14 @@ class Lifecycle(msgspec.Struct):
         )
         return None if held else Reason.TRANSIENT
 
+    def _stands(self, members: list[Node]) -> bool:
+        """Tell whether a critical alert has been firing for so long that it pages whatever the past says."""
+        since = round(1000 * self.config.standing_critical_seconds)
+        return any(
+            node.firing and node.severity is Severity.CRITICAL and self.now - node.arrived_at >= since
+            for node in members
+        )
+
     def _gain(self, incident: Incident) -> float:
         """Return the log odds that the incident is a fault rather than noise throughout."""
         nodes = (self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes)
@@ -197,6 +205,7 @@ class Lifecycle(msgspec.Struct):
         times = [arrived + 1000 * later for later in _REVIEW_AGES if later > age]
         if self.now - incident.grown_at < 1000 * self.config.hold_quiet_seconds:
             times.append(incident.grown_at + round(1000 * self.config.hold_quiet_seconds))
+        times.append(arrived + round(1000 * self.config.standing_critical_seconds))
         if incident.ready_at:
             times.append(incident.ready_at + round(1000 * self.config.hold_max_seconds))
         times = [at for at in times if at > self.now]
@@ -353,8 +362,9 @@ class Lifecycle(msgspec.Struct):
         incident.due_at = self.timers.add(at, Due.INCIDENT, self.scope.name, incident.id)
 
 
-def _incident_id(scope: str, first: Facet, generation: int) -> str:
-    parts = f"{scope}\0{first.fingerprint}\0{first.started_at}\0{generation}"
+def _incident_id(scope: str, seed: Node, first: Facet, generation: int) -> str:
+    """Return a name that a replay gives again and no other incident has, though senders may repeat a start for ever."""
+    parts = f"{scope}\0{first.fingerprint}\0{first.started_at}\0{seed.arrived_at}\0{generation}"
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 

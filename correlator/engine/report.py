@@ -55,7 +55,7 @@ def event(
         blast_radius=graph.blast_radius(root.service, limit=_BLAST_RADIUS),
         alerts=alerts,
         changes=_changes(scope, [root.service, *services]),
-        merged_into=incident.merged_into or None,
+        merged_into=incident.merged_into if action is Action.MERGED else None,
         started_at=rfc3339(incident.started_at),
         opened_at=rfc3339(incident.opened_at),
         resolved_at=rfc3339(incident.resolved_at) if incident.resolved_at else None,

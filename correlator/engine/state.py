@@ -18,6 +18,7 @@ class Instance(msgspec.Struct):
     last_seen_at: int
     lease_until: int
     ended_at: int | None = None
+    expired: bool = False  # it ended with its lease; nobody said so
 
 
 class Alert(msgspec.Struct):
@@ -87,6 +88,7 @@ class Node(msgspec.Struct):
     steady: int = 0  # activations that are not flapping
     mentions: list[str] = []
     callers: dict[str, int] = {}  # callers that complain about calls to this service
+    relapse_of: int = 0  # the node of the same alert's episode before, in an incident that waited for its end
     parent: int = 0  # the node that explains it; 0 for its own fault or noise
     covered_by: str = ""  # the silent service that explains it
     incident: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -135,7 +136,7 @@ def _broken_by(history: Sequence[IncidentEvent]) -> Iterable[str]:
         yield f"revisions {[one.revision for one in history]}"
     if actions[0] is not Action.OPENED or actions.count(Action.OPENED) != 1:
         yield f"actions {actions}: opened first and once"
-    for before, after in zip(actions, actions[1:], strict=False):
+    for before, after in pairwise(actions):
         if (before in (Action.RESOLVED, Action.MERGED)) != (after is Action.REOPENED):
             yield f"{after} after {before}"
     if actions[-1] not in (Action.RESOLVED, Action.MERGED):

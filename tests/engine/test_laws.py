@@ -29,11 +29,19 @@ SCHEMA = REPOSITORY.parent / "shared" / "contracts" / "incident-event.schema.jso
 CONFIGS = [
     EngineConfig(),
     EngineConfig(reopen_window_seconds=900, resolve_after_seconds=60),
-    EngineConfig(hold_min_seconds=0, hold_quiet_seconds=0, hold_max_seconds=0, page_probability=0, resolve_after_seconds=0,
-                 page_probability_critical=0, update_interval_seconds=0, correlation_window_seconds=60),
-]  # fmt: skip
+    EngineConfig(
+        hold_min_seconds=0,
+        hold_quiet_seconds=0,
+        hold_max_seconds=0,
+        page_probability=0,
+        page_probability_critical=0,
+        resolve_after_seconds=0,
+        update_interval_seconds=0,
+        correlation_window_seconds=60,
+    ),
+]
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 configs = st.sampled_from(CONFIGS)
 
 

@@ -1,0 +1,76 @@
+# The two commands of a newcomer are `make demo` and `make test`; both set up what they need, once.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# A Python that runs, has venv and is of a version we support: a name on PATH alone may be a shim of nothing.
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3; do \
+	if "$$python" -c '$(SUITS)' >/dev/null 2>&1; then echo "$$python"; break; fi; done)
+
+# Where labelled streams may lie: beside the checkout, never in it.
+STREAMS := ../shared/data
+
+.PHONY: help
+help: ## Say what there is.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(READY) ## Show it all here in a minute [ALERTS= TOPOLOGY= TRUTH= SET="key=value ..." SPEED= SEED= KEEP=1].
+	@$(BIN)/correlator demo $(if $(ALERTS),--alerts '$(ALERTS)') $(if $(TOPOLOGY),--topology '$(TOPOLOGY)') \
+		$(if $(TRUTH),--truth '$(TRUTH)') $(foreach value,$(SET),--set '$(value)') \
+		$(if $(SPEED),--speed '$(SPEED)') $(if $(SEED),--seed '$(SEED)') $(if $(KEEP),--keep)
+
+.PHONY: test
+test: lint quality pytest ## Check everything: style, types, imports, quality, and every test on a real Kafka.
+
+.PHONY: lint
+lint: $(READY) ## Style, formatting, types, and which package may import which.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: quality
+quality: $(READY) ## Compare the figures on labelled streams with their bounds.
+	@if [[ -d $(STREAMS) ]]; then \
+		echo '$(BIN)/python -m benchmarks.quality --check'; $(BIN)/python -m benchmarks.quality --check; \
+	else \
+		echo 'SKIPPED the quality check: there are no labelled streams in $(STREAMS) (see docs/quality.md)'; \
+	fi
+
+.PHONY: pytest
+pytest: $(READY) ## Every test [PYTEST="arguments"].
+	$(BIN)/pytest $(PYTEST)
+
+.PHONY: set-up
+set-up: $(READY) ## Only the virtual environment.
+
+.PHONY: lock
+lock: $(READY) ## Pin every dependency anew in constraints.txt, each with the hashes of its files.
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-annotate --quiet --output-file constraints.txt
+	! grep -nE '(https?|ftp)://' constraints.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and what the tools keep.
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(READY): constraints.txt pyproject.toml
+	@if [[ -z '$(PYTHON)' ]]; then \
+		echo 'error: no Python 3.11, 3.12 or 3.13 with venv and ensurepip was found; set PYTHON=/path/to/python' >&2; \
+		exit 1; \
+	fi
+	@echo 'Setting up $(VENV) with $(PYTHON), once ...'
+	@[[ -x $(BIN)/python ]] || '$(PYTHON)' -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,41 @@
+"""Records of the event log are read as they were written; anything else is refused."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from correlator.errors import LogError
+from correlator.formats import log
+from tests.engine.drive import event
+
+RECORDS: list[log.Record] = [
+    log.Tick(at=5),
+    log.TopologyVersion(at=5, version="abc"),
+    log.Alerts(at=5, events=[]),
+    log.Alerts(
+        at=5,
+        events=[event("db", "Down", 3, summary='quotes " and \u2028 \x00'), event("api", "Slow", 4, ends=9)],
+        source=log.Source(partition=3, offset=2**50, part="0", floor=7),
+    ),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_record_comes_back_as_it_was(record: log.Record) -> None:
+    assert log.decode(log.encode(record)) == record
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"type":"tick"}', b'{"type":"rumour","at":1}', b"\xff", b"["])
+def test_what_is_no_record_is_refused(data: bytes) -> None:
+    with pytest.raises(LogError):
+        log.decode(data)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
+    with contextlib.suppress(LogError):
+        assert log.encode(log.decode(data))
