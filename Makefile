@@ -47,8 +47,8 @@ quality: $(READY) ## Compare the figures on labelled streams with their bounds.
 	fi
 
 .PHONY: pytest
-pytest: $(READY) ## Every test [PYTEST="arguments"].
-	$(BIN)/pytest $(PYTEST)
+pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
+	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
 .PHONY: set-up
 set-up: $(READY) ## Only the virtual environment.

@@ -20,7 +20,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
-from correlator.engine.kinds import CAUSE_LIKE, Kind
+from correlator.engine.kinds import Kind
 from correlator.engine.state import Node
 from topology.graph import DependencyType, ServiceGraph
 
@@ -79,6 +79,8 @@ _DESCENDS = {
 }
 #: P(kind | own fault) relative to 1: what tells of others' trouble, or of mere load, seldom tells of an own fault.
 _SHOWS_FAULT = {Kind.DEPENDENCY: 0.3, Kind.TRAFFIC: 0.3, Kind.SURGE: 0.2, Kind.CHANGE: 0.05}
+#: P(kind | root) relative to P(kind | victim); what is not here tells of others' trouble.
+_LOOKS_LIKE_ROOT = {Kind.DOWN: 8.0, Kind.SATURATION: 6.0, Kind.ERRORS: 3.0, Kind.LATENCY: 1.0, Kind.OTHER: 1.0}
 _SEVERITY_FACTOR = {
     Severity.CRITICAL: 2.0,
     Severity.ERROR: 1.5,
@@ -190,11 +192,15 @@ class Explainer:
         return rate * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
 
     def noise(self, node: Node) -> float:
-        """Return the density of the node being everyday noise."""
+        """Return the density of the node being everyday noise that lasts as long as it does."""
+        return self.rarity(node) * self._persistence(node)
+
+    def rarity(self, node: Node) -> float:
+        """Return the density of the node's alerts as everyday noise, however long it lasts."""
         rarest = min(self._rate(node.service, name) for name in node.names)
         facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
         flapping = 1.0 if node.steady else 100.0
-        return rarest * facets * flapping * self._persistence(node) / _SEVERITY_FACTOR[node.severity]
+        return rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
 
     def _persistence(self, node: Node) -> float:
         """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.
@@ -261,8 +267,5 @@ def _ends(victim: Node, cause: Node) -> float:
 
 def root_weight(node: Node) -> float:
     """Return how much the node's kinds look like a root rather than like a victim, relative to 1."""
-    if any(kind in CAUSE_LIKE for kind in node.kinds):
-        return 6.0
-    if all(kind in (Kind.DEPENDENCY, Kind.TRAFFIC, Kind.SURGE) for kind in node.kinds):
-        return 0.3
-    return 2.0 if node.callers else 1.0
+    weight = max(_LOOKS_LIKE_ROOT.get(kind, 0.1) for kind in node.kinds)
+    return 2.0 * weight if node.callers else weight

@@ -16,6 +16,8 @@ from correlator.engine.state import Alert, Habit, Instance
 #: Grace beyond a sender's own lease, for its next message to arrive.
 _LEASE_GRACE_MS = 60_000
 _MIN_LEASE_MS = 600_000
+#: One repeat may be an accident: Alertmanager sends a whole group again when another alert joins it.
+_RESENDS_TO_TRUST = 3
 _MAX_LEASE_MS = 7 * 86_400_000
 #: A sender that never tells the end, only every time anew that there is trouble, means each report for so long:
 #: Alertmanager's default `resolve_timeout`.
@@ -82,7 +84,8 @@ def _fire(
         if restarted:
             instance.started_at = event.starts_at
         elif event.starts_at == instance.started_at and now > instance.last_seen_at:
-            alert.resend_ms = now - instance.last_seen_at
+            alert.resend_ms = max(alert.resend_ms, now - instance.last_seen_at)
+            alert.resends += 1
     instance.last_seen_at = now
     instance.lease_until = _lease(alert, event, habit, config, now)
     if not alert.firing or restarted:
@@ -148,11 +151,11 @@ def _admit(alert: Alert, event: AlertEvent, now: int) -> Instance:
 def _lease(alert: Alert, event: AlertEvent, habit: Habit, config: EngineConfig, now: int) -> int:
     if event.ends_at is not None and now < event.ends_at <= now + _MAX_LEASE_MS:
         return event.ends_at + _LEASE_GRACE_MS
-    if alert.resend_ms:
+    if alert.resends >= _RESENDS_TO_TRUST:
         return now + max(3 * alert.resend_ms, _MIN_LEASE_MS)
     if habit.restamps >= 2 and habit.restamps > 10 * habit.resolves:
         return now + _REPORT_LEASE_MS
-    return now + round(config.silence_lease_seconds * 1000)
+    return now + max(3 * alert.resend_ms, round(config.silence_lease_seconds * 1000))
 
 
 def expire(alert: Alert, now: int) -> bool:

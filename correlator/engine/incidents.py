@@ -343,7 +343,11 @@ class Lifecycle(msgspec.Struct):
             roots = roots or self._roots(members)
             incident.last_roots = roots
             incident.severity = max((incident.severity, _severity(members)), key=lambda severity: severity.rank)
-            incident.services_published = len({node.service for node in members})
+            services = dict.fromkeys(
+                node.service for node in sorted(members, key=lambda node: (node.onset_at, node.id))
+            )
+            incident.told_services = list(services)
+            incident.services_published = len(services)
             incident.nodes_ranked = len(members)
             incident.started_at = min(node.onset_at for node in members)
         incident.root = incident.last_roots[0].service

@@ -37,7 +37,7 @@ def event(
     """Write the whole current state of an incident."""
     members = sorted((scope.nodes[key] for key in incident.nodes), key=lambda node: (node.onset_at, node.id))
     alerts = _alerts(members, scope, incident)
-    services = list(dict.fromkeys(node.service for node in members))
+    services = incident.told_services
     root = _root_cause(incident, members)
     return IncidentEvent(
         incident_id=incident.id,
@@ -46,7 +46,7 @@ def event(
         page=page,
         status=incident.status,
         severity=incident.severity,
-        title=_title(root, alerts.total, len(services)),
+        title=_merged_title(root, incident) if action is Action.MERGED else _title(root, alerts.total, len(services)),
         summary=_summary(root, services),
         scope=scope.name,
         root_cause=root,
@@ -149,6 +149,10 @@ def _title(root: RootCause, alerts: int, services: int) -> str:
     count = f"{alerts} alert{'s' * (alerts != 1)} on {services} service{'s' * (services != 1)}"
     title = f"{root.service}: {what} (root cause of {count})"
     return title if len(title) <= 200 else f"{title[:199]}…"
+
+
+def _merged_title(root: RootCause, incident: Incident) -> str:
+    return f"{root.service[:140]}: merged into {incident.merged_into}"
 
 
 def _summary(root: RootCause, services: Sequence[str]) -> str:

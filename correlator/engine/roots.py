@@ -24,7 +24,7 @@ from correlator.engine.state import Node
 MAX_NODES = 200
 _MAX_SILENT = 50
 #: A root that says nothing, in nats.
-_SILENT_COST = 1.0
+_SILENT_COST = 5.0
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def rank(
     """Return the candidates, best first."""
     keys = _chosen(nodes, explainer)
     index = {key: position for position, key in enumerate(keys)}
-    noise = np.array([explainer.noise(nodes[key]) for key in keys])
+    noise = np.array([explainer.rarity(nodes[key]) for key in keys])
     weights = np.zeros((len(keys), len(keys)))
     for key in keys:
         for link in links[key]:
@@ -62,7 +62,7 @@ def rank(
 def _chosen(nodes: Mapping[int, Node], explainer: Explainer) -> list[int]:
     if len(nodes) <= MAX_NODES:
         return list(nodes)
-    weight = {key: explainer.fault(node) * root_weight(node) / explainer.noise(node) for key, node in nodes.items()}
+    weight = {key: explainer.fault(node) * root_weight(node) / explainer.rarity(node) for key, node in nodes.items()}
     return sorted(sorted(nodes, key=lambda key: (-weight[key], key))[:MAX_NODES])
 
 

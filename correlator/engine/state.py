@@ -36,7 +36,8 @@ class Alert(msgspec.Struct):
     started_at: int = 0
     ended_at: int = 0
     lease_due_at: int = 0  # the entry this alert has in the timers, 0 for none
-    resend_ms: int = 0  # the sender's own interval between repeats; 0 while unknown
+    resend_ms: int = 0  # the longest interval between the sender's repeats
+    resends: int = 0  # how many of them were seen
     activations: list[int] = []  # arrival times, the last few: flapping is read from them
     node: int = 0
 
@@ -120,6 +121,7 @@ class Incident(msgspec.Struct):
     silent_root: str = ""  # named by the cover; empty where the root is a node
     last_roots: list[Candidate] = []
     services_published: int = 0
+    told_services: list[str] = []
     nodes_ranked: int = 0  # how many nodes the root was last named from
     weight: float = 0.0  # log density of the explanation of its live nodes
     weighed: list[int] = []  # those nodes

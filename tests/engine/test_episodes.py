@@ -208,8 +208,13 @@ def test_a_repeat_renews_the_lease() -> None:
 
 
 def test_a_sender_that_repeats_often_is_missed_soon_but_not_at_once() -> None:
-    _, alert = after([fires(0), fires(60), fires(120)])
-    assert at(120 + 3 * 60) <= episodes.lease_due(alert) < at(120 + HOUR)
+    _, alert = after([fires(0), fires(60), fires(120), fires(180)])
+    assert at(180 + 3 * 60) <= episodes.lease_due(alert) < at(180 + HOUR)
+
+
+def test_one_early_repeat_is_no_habit() -> None:
+    _, alert = after([fires(0), fires(300)])
+    assert episodes.lease_due(alert) >= at(300 + HOUR)
 
 
 def test_a_sender_that_repeats_seldom_is_not_taken_for_silent_between_its_repeats() -> None:
