@@ -89,11 +89,14 @@ def replay(
     from correlator.replay import LogReplay, Replay
     from correlator.shell.lines import lines, open_lines
     from correlator.sinks import Sinks
+    from models import artifact
+    from models.ranker import TemperedRanker
 
     if (alerts is None) == (log_name is None):
         raise click.UsageError("give either --alerts or --log")
     config = load(config_path, overrides)
     graphs = [topology_file.load(path) for path in topologies]
+    ranker = None if model_path is None else TemperedRanker(artifact.load(model_path))
     name = alerts or log_name or "-"
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -101,12 +104,12 @@ def replay(
         sinks = Sinks(_output(stack, incidents), _output(stack, assignments))
         run: Replay | LogReplay
         if log_name is not None:
-            run = LogReplay(config, graphs, sinks, rejected=_output(stack, rejected))
+            run = LogReplay(config, graphs, sinks, ranker=ranker, rejected=_output(stack, rejected))
         elif len(graphs) > 1:
             raise click.UsageError("--alerts takes one --topology")
         else:
             graph = graphs[0] if graphs else ServiceGraph.empty()
-            run = Replay(config, graph, sinks, rejected=_output(stack, rejected))
+            run = Replay(config, graph, sinks, ranker=ranker, rejected=_output(stack, rejected))
         with _progress(name) as progress:
             for number, (line, read) in enumerate(lines(source, run.max_line_bytes), start=1):
                 if line.strip():

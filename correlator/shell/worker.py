@@ -19,6 +19,8 @@ from correlator.shell.app import CorrelatorApp, create_app
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
 from correlator.shell.web import application, serving
+from models import artifact
+from models.ranker import TemperedRanker
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
@@ -32,16 +34,17 @@ def run(config: Config) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed.
 
     Raises:
-        ConfigError: the topology cannot be used, or the web server's address cannot be had.
+        ConfigError: the topology or the model cannot be used, or the web server's address cannot be had.
     """
     logs.set_up()
     graph = topology_file.load(config.worker.topology) if config.worker.topology else None
+    ranker = TemperedRanker(artifact.load(config.worker.model)) if config.worker.model else None
     if sys.platform != "win32":
         import uvloop
 
         # By policy, since Faust's consumer makes a loop of its own in a thread.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_main(config, graph))
+    return asyncio.run(_main(config, graph, ranker))
 
 
 class Process:
@@ -59,7 +62,7 @@ class Process:
             self.app.observe()
 
 
-async def _main(config: Config, graph: ServiceGraph | None) -> int:
+async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRanker | None) -> int:
     started = time.monotonic()
     process = Process()
     loop = asyncio.get_running_loop()
@@ -74,7 +77,7 @@ async def _main(config: Config, graph: ServiceGraph | None) -> int:
         topics += [kafka.snapshots_topic, kafka.topologies_topic]
         if not await _before(process.stop, wait_until_ready(kafka, topics)):
             return 0
-        process.app = create_app(config, graph=graph, metrics=metrics)
+        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker)
         return await _serve(process.app, process.stop, started)
 
 
