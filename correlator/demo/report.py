@@ -17,6 +17,8 @@ from correlator.scoring import Case, IncidentStep, Score, score
 from correlator.scoring.cases import CaseOutcome
 from correlator.scoring.inputs import read_alerts, read_assignments, read_incidents, read_truth
 from correlator.sinks import Sinks, Summary
+from models import artifact
+from models.ranker import TemperedRanker
 
 _HEADINGS = ("began", "true root", "alerts", "named root", "", "incident", "pages", "first page")
 
@@ -43,7 +45,8 @@ def of(config: Config, stream: Stream, published: Mapping[str, bytes], folder: P
 def _replay(config: Config, stream: Stream, incidents: Path, assignments: Path) -> Summary:
     with ExitStack() as files:
         sinks = Sinks(files.enter_context(incidents.open("wb")), files.enter_context(assignments.open("wb")))
-        replay = Replay(config, stream.graph(), sinks)
+        ranker = TemperedRanker(artifact.load(config.worker.model)) if config.worker.model else None
+        replay = Replay(config, stream.graph(), sinks, ranker=ranker)
         for number, line in enumerate(stream.lines(replay.max_line_bytes), start=1):
             replay.feed(number, line)
         return replay.finish()
@@ -100,6 +103,8 @@ def _row(case: Case, outcome: CaseOutcome, last: Mapping[str, IncidentStep]) -> 
         return (began, roots, alerts, "-", "unseen" if outcome.visible else "without alerts", "-", "0", "-")
     step = last[outcome.main_incident]
     verdict = "wrong" if outcome.rank is None else "right" if outcome.rank == 1 else f"candidate {outcome.rank}"
-    after = "-" if outcome.seconds_to_page is None else f"after {outcome.seconds_to_page:.0f} s"
+    after = "earlier" if outcome.paged_before else "-"
+    if outcome.seconds_to_page is not None:
+        after = f"after {outcome.seconds_to_page:.0f} s"
     named = f"{step.candidates[0]} ({step.confidence:.0%})" if step.confidence is not None else step.candidates[0]
     return (began, roots, alerts, named, verdict, step.incident_id, str(outcome.pages), after)

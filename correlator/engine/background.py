@@ -24,6 +24,7 @@ LEAST_NOISE = 0.1
 #: The same for what stood alone: nothing else confirmed it.
 LONE = 1.0
 _NOTHING = 0.01
+_TIDY_EVERY = 10_000  # firings
 
 
 def start(background: Background, now: int) -> None:
@@ -39,6 +40,10 @@ def rule(name: str, service: str) -> str:
 
 def count(background: Background, service: str, name: str, weight: float, now: int) -> None:
     """Add `weight` (0 to 1: how surely it was noise) of a firing to the rates."""
+    background.counted += 1
+    if background.counted >= _TIDY_EVERY:
+        background.counted = 0
+        forget(background, now)
     key = rule(name, service)
     of_service = background.pairs.setdefault(service, {})
     of_name = background.names.setdefault(key, Rate(at=now))

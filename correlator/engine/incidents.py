@@ -105,7 +105,6 @@ class Lifecycle(msgspec.Struct):
         return incident
 
     def _settle(self, tree: Tree, incident: Incident, live: Mapping[int, Node], touched: dict[str, None]) -> None:
-        incident.silent_root = tree.silent or (incident.silent_root if incident.revision else "")
         incident.weight, incident.weighed = tree.weight, list(tree.nodes)
         touched[incident.id] = None
         for key in tree.nodes:
@@ -238,7 +237,7 @@ class Lifecycle(msgspec.Struct):
         severity = _severity(members)
         services = len({node.service for node in members})
         worse = severity.rank > incident.severity.rank
-        grown = services >= incident.services_published + 2 or services > 1.5 * incident.services_published
+        grown = services >= len(incident.told_services) + 2 or services > 1.5 * len(incident.told_services)
         if not (worse or grown or incident.nodes_ranked != len(members)):
             return
         ready_at = incident.published_at + round(1000 * self.config.update_interval_seconds)
@@ -347,7 +346,6 @@ class Lifecycle(msgspec.Struct):
                 node.service for node in sorted(members, key=lambda node: (node.onset_at, node.id))
             )
             incident.told_services = list(services)
-            incident.services_published = len(services)
             incident.nodes_ranked = len(members)
             incident.started_at = min(node.onset_at for node in members)
         incident.root = incident.last_roots[0].service

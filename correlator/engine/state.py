@@ -118,9 +118,7 @@ class Incident(msgspec.Struct):
     merged_into: str = ""
     severity: Severity = Severity.INFO
     root: str = ""
-    silent_root: str = ""  # named by the cover; empty where the root is a node
     last_roots: list[Candidate] = []
-    services_published: int = 0
     told_services: list[str] = []
     nodes_ranked: int = 0  # how many nodes the root was last named from
     weight: float = 0.0  # log density of the explanation of its live nodes
@@ -152,6 +150,7 @@ class Background(msgspec.Struct):
     since: int = 0
     total: Rate = msgspec.field(default_factory=lambda: Rate(at=0))
     seen: int = 0  # pairs of service and rule
+    counted: int = 0  # firings since what has decayed was last dropped
     names: dict[str, Rate] = {}
     pairs: dict[str, dict[str, Rate]] = {}  # service -> name -> rate
 
