@@ -68,7 +68,7 @@ def run(
             worker = show.Worker(
                 config_file=file, overrides=tuple(overrides), log=folder / "worker.log", before_end=deafen
             )
-            show.log_to(folder / "pager.log")
+            running.enter_context(show.logging_to(folder / "pager.log"))
             published = asyncio.run(show.run(config, worker, played, screen, speed=speed))
             screen.write(report.of(config, played, published, folder))
 

@@ -7,8 +7,8 @@ import json
 import logging
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -89,17 +89,25 @@ def settings(servers: str, topology: Path | None) -> str:
     return "\n".join(["[kafka]", kafka, "", "[worker]", *worker, "", "[pager]", f"web_port = {pager_port}", ""])
 
 
-def log_to(file: Path) -> None:
+@contextmanager
+def logging_to(file: Path) -> Iterator[None]:
     """Send the logs of this process to a file, where they do not run through the incidents."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=file.open("a", encoding="utf-8", buffering=1)),
-    )
-    logging.basicConfig(filename=file, level=logging.WARNING, force=True)
+    with file.open("a", encoding="utf-8", buffering=1) as stream:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.WriteLoggerFactory(file=stream),
+        )
+        logging.basicConfig(stream=stream, level=logging.WARNING, force=True)
+        try:
+            yield
+        finally:
+            # What an interrupted client says when it is destroyed, later, is for nobody.
+            logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+            structlog.reset_defaults()
 
 
 async def run(

@@ -50,8 +50,8 @@ def text_of(event: IncidentEvent, *, colour: bool = False) -> str:
         lines += _why(event)
     counts = event.alerts
     lines.append(
-        f"  {counts.total} alerts ({counts.firing} firing) on {len(event.services)} services, "
-        f"{counts.events} events absorbed"
+        f"  {_many(counts.total, 'alert')} ({counts.firing} firing) on {_many(len(event.services), 'service')}, "
+        f"{_many(counts.events, 'event')} absorbed"
     )
     lines = [_printable(line) for line in lines]
     if colour:
@@ -76,3 +76,7 @@ def _why(event: IncidentEvent) -> list[str]:
 def _printable(line: str) -> str:
     """Drop control characters, with which a sender's text could steer the terminal."""
     return "".join(letter for letter in line if letter.isprintable())
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"

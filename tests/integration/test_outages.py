@@ -29,11 +29,11 @@ def test_kafka_away_at_the_start_and_killed_in_between(kafka: Broker, tmp_path: 
             broker.kill()
             broker.restart()
             world.play(lines[third : 2 * third], finish=False)
-            world.wait_done()
+            world.wait_done(seconds=180)
             broker.kill()
             broker.restart()
             world.play(lines[2 * third :])
-            world.wait_done()
+            world.wait_done(seconds=180)
             assert worker.process.poll() is None, "the worker outlives the outages"
             assert without_repeats(world.incidents()) == world.expected(lines)
             assert worker.terminate() == 0
