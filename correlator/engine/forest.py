@@ -53,11 +53,9 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """Nodes with one cause. `silent` names it where it has no node."""
+    """Nodes with one cause, one of them or a silent service."""
 
-    roots: tuple[int, ...]
     nodes: tuple[int, ...]
-    silent: str
     weight: float  # log density of this explanation of all its nodes
 
 
@@ -271,7 +269,7 @@ def _trees(
     for root in members:
         groups[covered[root][0] if root in covered else root].append(root)
     trees = []
-    for cause, roots in groups.items():
+    for roots in groups.values():
         nodes = sorted(key for root in roots for key in members[root])
         weight = 0.0
         for key in nodes:
@@ -281,8 +279,7 @@ def _trees(
                 weight += faults[key]
             else:
                 weight += next((link.log_density for link in links[key] if link.cause == parents[key]), faults[key])
-        silent = cause if isinstance(cause, str) else ""
-        trees.append(Tree(roots=tuple(sorted(roots)), nodes=tuple(nodes), silent=silent, weight=round(weight, 9)))
+        trees.append(Tree(nodes=tuple(nodes), weight=round(weight, 9)))
     return sorted(trees, key=lambda tree: tree.nodes[0])
 
 

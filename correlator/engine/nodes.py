@@ -32,7 +32,6 @@ def begin(scope: Scope, key: int, event: AlertEvent, now: int) -> Node:
     node = Node(
         id=key,
         service=event.service,
-        known=event.known_service,
         onset_at=event.starts_at,
         arrived_at=now,
         last_new_at=now,

@@ -129,7 +129,6 @@ def _silent_root(
         ghost = Node(
             id=0,
             service=name,
-            known=True,
             onset_at=onset,
             arrived_at=onset,
             last_new_at=onset,

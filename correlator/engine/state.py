@@ -73,7 +73,6 @@ class Node(msgspec.Struct):
 
     id: int
     service: str
-    known: bool
     onset_at: int  # earliest start of an alert, by the senders' clocks
     arrived_at: int
     last_new_at: int
@@ -172,9 +171,7 @@ class Scope(msgspec.Struct):
 class State(msgspec.Struct):
     """A whole engine."""
 
-    format: int = 1
     now: int = 0
     next_node: int = 1
     topology: str = ""
-    config: str = ""
     scopes: dict[str, Scope] = {}
