@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, SecretStr
 
+from correlator.config_pager import PagerConfig
 from correlator.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
@@ -164,63 +165,6 @@ class WorkerConfig(_Section):
     #: A worker that has input and applies none of it for this long ends itself, to be started afresh.
     stall_seconds: Seconds = 120
     session_timeout_seconds: Seconds = 10
-
-
-class _TargetConfig(_Section):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
-    timeout_seconds: Seconds = 10
-
-
-class WebhookTarget(_TargetConfig):
-    """POST each incident event as it is."""
-
-    type: Literal["webhook"] = "webhook"
-    url: str
-    #: Name of the environment variable that holds a bearer token.
-    token_env: str | None = None
-    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`).
-    secret_env: str | None = None
-
-
-class PagerDutyTarget(_TargetConfig):
-    """PagerDuty Events API v2."""
-
-    type: Literal["pagerduty"] = "pagerduty"
-    base_url: str = "https://events.pagerduty.com"
-    #: Name of the environment variable that holds the integration key of this target.
-    routing_key_env: str = "PAGERDUTY_ROUTING_KEY"
-    #: Route or team -> name of the environment variable that holds its integration key.
-    routing_key_envs: dict[str, str] = {}
-    #: PagerDuty accepts about 120 events a minute and key.
-    events_per_minute: Annotated[int, Field(ge=1)] = 110
-
-
-class ConsoleTarget(_TargetConfig):
-    """Print each incident event on standard output."""
-
-    type: Literal["console"] = "console"
-
-
-Target = Annotated[WebhookTarget | PagerDutyTarget | ConsoleTarget, Field(discriminator="type")]
-
-
-class PagerConfig(_Section):
-    """The pager process: who hears of incidents."""
-
-    group_id: str = "correlator-pager"
-    web_host: str = "127.0.0.1"
-    web_port: Annotated[int, Field(ge=0, le=65_535)] = 6067
-    backoff_min_seconds: Seconds = 1
-    backoff_max_seconds: Seconds = 300
-    targets: tuple[Target, ...] = ()
-
-    @pydantic.field_validator("targets")
-    @classmethod
-    def _names_differ(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-        names = [target.name for target in targets]
-        if len(set(names)) != len(names):
-            raise ValueError("two targets have the same name")
-        return targets
 
 
 class Config(EngineConfig):

@@ -12,7 +12,19 @@ from typing import Any
 import pydantic
 import pytest
 
-from correlator.config import ENVIRONMENT, Config, ConsoleTarget, PagerDutyTarget, WebhookTarget, load
+from correlator.config import ENVIRONMENT, Config, load
+from correlator.config_pager import (
+    AlertmanagerTarget,
+    AlertmanagerWebhookTarget,
+    ConsoleTarget,
+    JsmTarget,
+    KafkaTarget,
+    PagerDutyTarget,
+    SlackTarget,
+    TeamHours,
+    WebhookTarget,
+    WindowConfig,
+)
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -45,10 +57,27 @@ def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     assert documented(TEXT.partition("### Target")[0]) == dict(accepted(Config))
 
 
-@pytest.mark.parametrize("target", [PagerDutyTarget, WebhookTarget, ConsoleTarget])
+TARGETS = [
+    PagerDutyTarget,
+    JsmTarget,
+    AlertmanagerTarget,
+    AlertmanagerWebhookTarget,
+    SlackTarget,
+    WebhookTarget,
+    KafkaTarget,
+    ConsoleTarget,
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_every_key_of_a_target_is_documented(target: type[pydantic.BaseModel]) -> None:
     kind = target.model_fields["type"].default
     assert documented(section(f"### Target `{kind}`")) == dict(accepted(target))
+
+
+@pytest.mark.parametrize(("table", "title"), [(TeamHours, "### Hours of a team"), (WindowConfig, "### Window")])
+def test_every_key_of_a_table_is_documented(table: type[pydantic.BaseModel], title: str) -> None:
+    assert documented(section(title)) == dict(accepted(table))
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -20,7 +20,7 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
     colour: bool = False
     coalesces: bool = False
 
-    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool) -> Step:
+    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool, now: float) -> Step:
         """Print it."""
         return every_event(event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from correlator.domain import IncidentEvent
 from correlator.pager.delivery import Lane, Work
 from correlator.pager.exchange import Backoff, Delivered, Refused, Retry, Transport, TransportError, Verdict
-from correlator.pager.mark import Dialect, Mark, Verb, mark_after, urgent
+from correlator.pager.holds import tell_of_hold
+from correlator.pager.mark import Dialect, Mark, Verb, mark_after, says_the_same, urgent
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Offsets, Position
 from correlator.pager.rate import SlidingWindow
@@ -78,6 +79,8 @@ class Courier:
             marks=marks,
             backoff=backoff,
             jitter=clock.jitter,
+            wall=clock.wall,
+            partitions=partitions,
             window=None if per_minute is None else lambda: SlidingWindow(per_minute),
             superseded=self._superseded,
         )
@@ -91,6 +94,11 @@ class Courier:
     def events_held(self) -> int:
         """How many events wait in memory."""
         return self._lane.events_held
+
+    @property
+    def withheld(self) -> Mapping[str, Mark]:
+        """Return the incidents that are owed a page, with the reason why it waits."""
+        return self._lane.withheld
 
     def offer(self, event: IncidentEvent, position: Position) -> bool:
         """Take an event on; False if it is a repeat, which is done with at once."""
@@ -135,6 +143,7 @@ class Courier:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks))
         self._metrics.pending.labels(self.target).set(0)
+        self._metrics.withheld.labels(self.target).set(0)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -167,10 +176,13 @@ class Courier:
         before = work.intent or work.mark
         at = int(self._clock.wall() * 1000)
         mark = mark_after(work.event, work.step, before, verdict, partition=work.partition, at=at)
-        await self._record(work.event.incident_id, mark)
+        if not (work.again and says_the_same(before, mark)):
+            await self._record(work.event.incident_id, mark)
+        tell_of_hold(self.target, work, before, mark, self._metrics)
         for position in self._lane.recorded(work, mark):
             self.offsets.finish(position)
         self._metrics.pending.labels(self.target).set(self.offsets.outstanding)
+        self._metrics.withheld.labels(self.target).set(len(self._lane.withheld))
 
     async def _intend(self, work: Work, intent: Mark) -> None:
         """Make it durable that a resolve may be owed, before the page that makes it so."""
@@ -211,18 +223,25 @@ class Courier:
         if self._failing_since is None:
             self._failing_since = now
             self._say("warning", "target fails, retrying", work, reason=verdict.reason.value, next_in=round(delay, 1))
-        elif not self._alarmed and urgent(work.event) and now - self._failing_since >= FAILING_SECONDS:
+        elif (
+            not self._alarmed
+            and (urgent(work.event) or work.mark.hold)
+            and now - self._failing_since >= FAILING_SECONDS
+        ):
             self._alarmed = True
             self._say("error", "pages or resolves cannot be delivered, still retrying", work)
 
     def _report(self, work: Work, verdict: Delivered | Refused, seconds: float) -> None:
         verb = work.step.verb
+        if verb is Verb.NONE and work.again:
+            return
         outcome = "unneeded" if verb is Verb.NONE else "delivered" if isinstance(verdict, Delivered) else "refused"
         self._metrics.notifications.labels(self.target, verb.value, outcome).inc()
         if isinstance(verdict, Refused):
             self._say("error", "refused by target, not retried", work, detail=verdict.detail)
         elif verb is not Verb.NONE:
-            self._say("info", "delivered", work, attempts=work.attempt, seconds=round(seconds, 3))
+            if verb is not Verb.RENEW:
+                self._say("info", "delivered", work, attempts=work.attempt, seconds=round(seconds, 3))
             if self._failing_since is not None:
                 self._failing_since, self._alarmed = None, False
                 self._say("info", "target answers again", work)

@@ -34,6 +34,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     intent: Mark | None
     attempt: int
     partition: int
+    #: Nothing new is known of the incident: its time has come.
+    again: bool
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ class Lane:
         marks: what the target was told before, by incident; taken over.
         backoff: waits between attempts.
         jitter: returns a number in [0, 1), for the backoff.
+        wall: returns seconds since the epoch, for what is due by the calendar.
+        partitions: whose incidents are told again when their time comes; another pager does it for the others.
         window: makes the rate limit of a key the target counts by, None where it does not count.
         superseded: called with each event that is skipped because a newer one waits.
     """
@@ -76,6 +80,8 @@ class Lane:
         marks: Mapping[str, Mark],
         backoff: Backoff,
         jitter: Callable[[], float],
+        wall: Callable[[], float],
+        partitions: frozenset[int] = frozenset(),
         window: Callable[[], SlidingWindow] | None = None,
         superseded: Callable[[IncidentEvent], None] = lambda event: None,
     ) -> None:
@@ -83,6 +89,8 @@ class Lane:
         self._marks = dict(marks)
         self._backoff = backoff
         self._jitter = jitter
+        self._wall = wall
+        self._partitions = partitions
         self._new_window = window
         self._superseded = superseded
         self._threads: dict[str, _Thread] = {}
@@ -92,7 +100,16 @@ class Lane:
         self._sequence = itertools.count()
         self._windows: dict[str, SlidingWindow] = {}
         self._held_until: dict[str, float] = {}
+        self._due: list[tuple[int, int, str]] = []
+        self._withheld: dict[str, Mark] = {}
         self.events_held = 0
+        for incident_id, mark in self._marks.items():
+            self._arm(incident_id, mark)
+
+    @property
+    def withheld(self) -> Mapping[str, Mark]:
+        """Return the incidents of our partitions that are owed a page, with the reason why it waits."""
+        return self._withheld
 
     def offer(self, event: IncidentEvent, position: Position) -> bool:
         """Queue an event; False if it repeats a revision that is done or waits already."""
@@ -114,14 +131,14 @@ class Lane:
     def take(self, now: float) -> Work | None:
         """Return the most urgent step that may be taken now (a monotonic clock, seconds), None if there is none."""
         self._wake(now)
-        for lane in self._lanes():
-            if self._free_at(lane, now) <= now:
-                queue = self._ready.pop(lane)
-                incident_id, _ = queue.popitem(last=False)
-                if queue:
-                    # Put back last, so that the keys take turns.
-                    self._ready[lane] = queue
-                return self._start(incident_id, lane, now)
+        while (lane := next((lane for lane in self._lanes() if self._free_at(lane, now) <= now), None)) is not None:
+            queue = self._ready.pop(lane)
+            incident_id, _ = queue.popitem(last=False)
+            if queue:
+                # Put back last, so that the keys take turns.
+                self._ready[lane] = queue
+            if (work := self._start(incident_id, lane, now)) is not None:
+                return work
         return None
 
     def wake_at(self, now: float) -> float | None:
@@ -129,6 +146,8 @@ class Lane:
         instants = [self._free_at(lane, now) for lane in self._ready]
         if self._delayed:
             instants.append(self._delayed[0][0])
+        if self._due:
+            instants.append(now + max(self._due[0][0] / 1000 - self._wall(), 0.0))
         return min(instants, default=None)
 
     def intended(self, work: Work) -> None:
@@ -156,6 +175,7 @@ class Lane:
         incident_id = work.event.incident_id
         thread = self._threads[incident_id]
         self._marks[incident_id] = mark
+        self._arm(incident_id, mark)
         thread.busy = False
         thread.attempts = 0
         done: list[Position] = []
@@ -187,12 +207,17 @@ class Lane:
         if incident_id not in self._threads and self._marks.get(incident_id) is mark:
             del self._marks[incident_id]
 
-    def _start(self, incident_id: str, lane: tuple[bool, str], now: float) -> Work:
+    def _start(self, incident_id: str, lane: tuple[bool, str], now: float) -> Work | None:
+        """Begin the next step of an incident; None if, by now, it belongs into another lane."""
         thread = self._threads[incident_id]
-        thread.busy, thread.queue = True, None
+        thread.queue = None
+        step = self._next_step(incident_id, thread)
+        if self._place(incident_id, thread, step) != lane:
+            self._line_up(incident_id, thread)
+            return None
+        thread.busy = True
         entry = thread.waiting[0]
         mark = self._marks.get(incident_id, NOTHING)
-        step = self._dialect.step(entry.event, mark, missed=entry.missed)
         if step.verb is not Verb.NONE and self._new_window is not None:
             self._windows[lane[1]].spend(now)
         return Work(
@@ -201,18 +226,25 @@ class Lane:
             mark=mark,
             intent=intent_before(step, mark),
             attempt=thread.attempts + 1,
-            partition=entry.positions[-1].partition,
+            partition=entry.positions[-1].partition if entry.positions else mark.partition,
+            again=not entry.positions,
         )
+
+    def _next_step(self, incident_id: str, thread: _Thread) -> Step:
+        entry = thread.waiting[0]
+        mark = self._marks.get(incident_id, NOTHING)
+        return self._dialect.step(entry.event, mark, missed=entry.missed, now=self._wall())
+
+    def _place(self, incident_id: str, thread: _Thread, step: Step) -> tuple[bool, str]:
+        if step.verb is Verb.NONE:
+            return (True, "")
+        # A page that was held is one although its event, an update since, does not say so.
+        is_urgent = thread.urgents > 0 or incident_id in self._withheld
+        return (is_urgent, self._dialect.rate_key(step))
 
     def _line_up(self, incident_id: str, thread: _Thread) -> None:
         """Put an incident where its next step is taken from."""
-        entry = thread.waiting[0]
-        step = self._dialect.step(entry.event, self._marks.get(incident_id, NOTHING), missed=entry.missed)
-        silent = step.verb is Verb.NONE
-        place = (
-            silent or thread.urgents > 0,
-            "" if silent else self._dialect.rate_key(step),
-        )
+        place = self._place(incident_id, thread, self._next_step(incident_id, thread))
         if thread.queue == place:
             return
         if thread.queue is not None:
@@ -246,6 +278,26 @@ class Lane:
             thread = self._threads[incident_id]
             thread.not_before = 0.0
             self._line_up(incident_id, thread)
+        wall_ms = self._wall() * 1000
+        while self._due and self._due[0][0] <= wall_ms:
+            at, _, incident_id = heapq.heappop(self._due)
+            mark = self._marks.get(incident_id, NOTHING)
+            # Where something waits already, what it leaves behind is armed anew.
+            if mark.again_at == at and mark.kept is not None and incident_id not in self._threads:
+                self._threads[incident_id] = thread = _Thread(urgents=urgent(mark.kept))
+                thread.waiting.append(_Entry(mark.kept, [], missed=False))
+                self.events_held += 1
+                self._line_up(incident_id, thread)
+
+    def _arm(self, incident_id: str, mark: Mark) -> None:
+        """Remember when an incident is to be told again, and whether it is owed a page."""
+        self._withheld.pop(incident_id, None)
+        if mark.partition not in self._partitions:
+            return
+        if mark.hold is not None:
+            self._withheld[incident_id] = mark
+        if mark.again_at and mark.kept is not None:
+            heapq.heappush(self._due, (mark.again_at, next(self._sequence), incident_id))
 
     def _coalesce(self, thread: _Thread) -> None:
         """Let the newest event stand for those before it that nobody needs to hear any more.

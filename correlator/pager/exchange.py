@@ -16,11 +16,13 @@ DETAIL_CHARACTERS = 300
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP POST; a terminal gets its body only."""
+    """An HTTP request; a terminal gets its body only, a topic its body and headers under a key."""
 
     url: str
     body: bytes
     headers: dict[str, str]
+    method: str = "POST"
+    key: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,9 @@ class RetryReason(StrEnum):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The target took it."""
+    """The target took it; `ref` is what it calls the incident, where it says so."""
+
+    ref: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -67,6 +71,10 @@ class TransportError(Exception):
     def __init__(self, reason: RetryReason) -> None:
         self.reason = reason
         super().__init__(reason.value)
+
+
+#: Client errors that pass with time: timeout, too early, too many.
+PASSING = frozenset({408, 425, 429})
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

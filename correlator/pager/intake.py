@@ -20,6 +20,7 @@ from correlator.domain import IncidentEvent
 from correlator.pager.connection import Outage, pause
 from correlator.pager.courier import Channel, Clock, Courier
 from correlator.pager.exchange import Backoff
+from correlator.pager.mark import Mark
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Position
 from correlator.pager.state import Memory
@@ -96,11 +97,18 @@ class Intake:
         self._metrics = metrics
         self._outage = Outage(clock.jitter, target=self.target)
         self._reading = False
+        self._courier: Courier | None = None
 
     @property
     def ready(self) -> bool:
         """True while partitions are assigned, memory is loaded and Kafka answers."""
         return self._reading and not self._outage.lasting
+
+    @property
+    def withheld(self) -> Mapping[str, Mark]:
+        """Return the incidents that are owed a page, by their id."""
+        courier = self._courier
+        return {} if courier is None else courier.withheld
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume; start over whenever Kafka fails in a way its client does not mend."""
@@ -111,7 +119,7 @@ class Intake:
                 self._metrics.kafka_up.labels(self.target).set(0)
                 await pause(stop, self._outage.failed(str(error) or type(error).__name__))
             finally:
-                self._reading = False
+                self._reading, self._courier = False, None
 
     async def _session(self, stop: asyncio.Event) -> None:
         consumer = AIOKafkaConsumer(
@@ -138,7 +146,7 @@ class Intake:
         while not stop.is_set():
             await reading.begin()
             self._reading = reading.courier is not None
-            courier = reading.courier
+            courier = self._courier = reading.courier
             batches = await consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000), max_records=BATCH_RECORDS)
             if courier is None or reading.courier is not courier:
                 # The assignment changed meanwhile; the next one starts at the committed offsets.

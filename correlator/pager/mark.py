@@ -10,6 +10,9 @@ import msgspec
 from correlator.domain import Action, IncidentEvent, IncidentStatus
 from correlator.pager.exchange import Delivered, Refused, Reply, Request, Verdict
 
+#: Half of the largest record that Kafka takes by default.
+MAX_KEPT_BYTES = 500_000
+
 
 class Verb(StrEnum):
     """What a target hears."""
@@ -18,6 +21,8 @@ class Verb(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
     POST = "post"
+    #: Say again what was said, for a target that forgets it otherwise.
+    RENEW = "renew"
     NONE = "none"
 
 
@@ -30,11 +35,34 @@ class Standing(StrEnum):
     OPEN = "open"
 
 
+class HoldReason(StrEnum):
+    """Why a page is not sent now."""
+
+    BELOW_FLOOR = "below_floor"
+    MAINTENANCE = "maintenance"
+    SILENCE = "silence"
+    QUIET_HOURS = "quiet_hours"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A page that is owed and not sent: why, by which window or class of hours, from when until when.
+
+    Instants are milliseconds since the epoch; `until` is 0 where only news of the incident can end it.
+    """
+
+    reason: HoldReason
+    by: str = ""
+    since: int = 0
+    until: int = 0
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The durable memory of one incident at one target: the highest revision that is done, and how it stands.
 
     `route` is the one used at the opening, where everything that follows must go. `partition` is that of the incidents
-    topic; `at` is when it was written, milliseconds since the epoch.
+    topic; `at` is when it was written, milliseconds since the epoch. `ref` is what the target calls the incident, or
+    what it was told of it. An incident with a `hold` is owed a page. `kept` is told again at `again_at`, without news.
     """
 
     revision: int = 0
@@ -44,6 +72,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended: bool = False
     partition: int = 0
     at: int = 0
+    ref: str = ""
+    hold: Hold | None = None
+    kept: IncidentEvent | None = None
+    again_at: int = 0
 
     @property
     def owes_resolve(self) -> bool:
@@ -57,13 +89,19 @@ NOTHING = Mark()
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to say to the target, and how the incident stands there afterwards.
 
-    `final` is False when the same event needs another step, computed afresh from the mark this one leaves.
+    `final` is False when the same event needs another step, computed afresh from the mark this one leaves. `ref` is
+    remembered with the mark; `part` tells apart the requests of one verb. `again_at` (milliseconds) asks to come back
+    to the event without any news.
     """
 
     verb: Verb
     leaves: Standing
     route: str = ""
     final: bool = True
+    ref: str = ""
+    part: str = ""
+    hold: Hold | None = None
+    again_at: int = 0
 
 
 class Dialect(Protocol):
@@ -77,8 +115,8 @@ class Dialect(Protocol):
     def coalesces(self) -> bool:
         """Return True if an update may be skipped when a newer event of the incident waits."""
 
-    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool) -> Step:
-        """Say what comes next for an event; `missed` when revisions before it never reached us."""
+    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool, now: float) -> Step:
+        """Say what comes next for an event; `missed` when revisions before it never reached us, `now` as below."""
 
     def rate_key(self, step: Step) -> str:
         """Return what the target counts calls by; never shown to anyone."""
@@ -105,11 +143,40 @@ def every_event(event: IncidentEvent) -> Step:
     return Step(verb=Verb.POST, leaves=Standing.CLOSED if ends(event) else Standing.OPEN)
 
 
+def paging_step(event: IncidentEvent, mark: Mark, *, missed: bool, route: str, moves: bool) -> Step:
+    """Return the step of a target that knows incidents as open or closed and hears of those that page.
+
+    Where revisions are missing (compacted away while no pager ran) and the incident is open, one of them may have been
+    the page: then it pages.
+
+    Args:
+        route: where the event would be opened now.
+        moves: True if that is another place than the one it was opened at.
+    """
+    if ends(event):
+        return Step(verb=Verb.RESOLVE if mark.owes_resolve else Verb.NONE, route=mark.route, leaves=Standing.CLOSED)
+    if event.page and mark.owes_resolve and moves:
+        # It goes to another team: the old one is released first, for a resolve at the new place would be dropped.
+        return Step(verb=Verb.RESOLVE, route=mark.route, leaves=Standing.CLOSED, final=False)
+    if event.page:
+        return Step(verb=Verb.TRIGGER, route=mark.route if mark.owes_resolve else route, leaves=Standing.OPEN)
+    if mark.owes_resolve:
+        if event.action is Action.ACKNOWLEDGED:
+            return Step(verb=Verb.ACKNOWLEDGE, route=mark.route, leaves=mark.standing)
+        return Step(verb=Verb.TRIGGER, route=mark.route, leaves=Standing.OPEN)
+    if missed and event.status is IncidentStatus.TRIGGERED:
+        return Step(verb=Verb.TRIGGER, route=route, leaves=Standing.OPEN)
+    return Step(verb=Verb.NONE, leaves=Standing.CLOSED)
+
+
 def intent_before(step: Step, mark: Mark) -> Mark | None:
-    """Return what must be durable before a step is taken: that a resolve may be owed from now on."""
+    """Return what must be durable before a step is taken: that a resolve may be owed from now on.
+
+    A page that was held stays owed until the outcome is recorded: its event is not read from the topic again.
+    """
     if step.verb is not Verb.TRIGGER or mark.owes_resolve:
         return None
-    return msgspec.structs.replace(mark, standing=Standing.OPENING, route=step.route, ended=False)
+    return msgspec.structs.replace(mark, standing=Standing.OPENING, route=step.route, ref="", ended=False)
 
 
 def mark_after(
@@ -120,16 +187,52 @@ def mark_after(
     A refused trigger leaves the standing as it was: an earlier attempt may have been taken although its reply was lost,
     and the next update, with other content, may pass.
     """
+    refused = isinstance(verdict, Refused)
+    standing = mark.standing if refused and step.verb is Verb.TRIGGER else step.leaves
+    ref = verdict.ref if isinstance(verdict, Delivered) else ""
+    if not refused or not step.final:
+        # Even where a part of a step is refused: what follows must not begin with the same part again.
+        ref = ref or step.ref
+    ref = ref or mark.ref
+    is_closed = standing is Standing.CLOSED
     if not step.final:
-        return msgspec.structs.replace(mark, standing=step.leaves, route="", partition=partition, at=at)
-    keeps = isinstance(verdict, Refused) and step.verb is Verb.TRIGGER
-    standing = mark.standing if keeps else step.leaves
+        return msgspec.structs.replace(
+            mark,
+            standing=standing,
+            route="" if is_closed else step.route,
+            ref="" if is_closed else ref,
+            partition=partition,
+            at=at,
+        )
+    hold = step.hold
+    if hold is not None:
+        hold = msgspec.structs.replace(hold, since=mark.hold.since if mark.hold else at)
     return Mark(
         revision=event.revision,
         action=event.action,
         standing=standing,
-        route=step.route if standing is not Standing.CLOSED else "",
+        route="" if is_closed and not step.again_at else step.route,
+        ref="" if is_closed else ref,
         ended=ends(event),
         partition=partition,
         at=at,
+        hold=hold,
+        kept=kept_form(event) if step.again_at else None,
+        again_at=step.again_at,
     )
+
+
+def says_the_same(mark: Mark, other: Mark) -> bool:
+    """True if two marks differ in nothing that a restart would not find out by itself: when, and when again."""
+    return msgspec.structs.replace(mark, at=0, again_at=0) == msgspec.structs.replace(other, at=0, again_at=0)
+
+
+def kept_form(event: IncidentEvent) -> IncidentEvent:
+    """Return an event as it is kept in a mark: a large one without its sample and its changes.
+
+    A mark is a record of Kafka, which takes a megabyte.
+    """
+    if len(msgspec.json.encode(event)) <= MAX_KEPT_BYTES:
+        return event
+    alerts = msgspec.structs.replace(event.alerts, sample=[])
+    return msgspec.structs.replace(event, alerts=alerts, changes=[])

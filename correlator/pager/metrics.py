@@ -52,3 +52,28 @@ class PagerMetrics:
             ["target"],
             registry=registry,
         )
+        self.withheld = Gauge(
+            "correlator_pages_withheld",
+            "Incidents of which a page is owed and held back, by the severity floor, a window or quiet hours.",
+            ["target"],
+            registry=registry,
+        )
+        self.holds = Counter(
+            "correlator_page_holds",
+            "Pages by what became of them at the gate: held, released (went out after all), dropped (the incident "
+            "ended meanwhile).",
+            ["target", "reason", "outcome"],
+            registry=registry,
+        )
+        self.windows = Gauge(
+            "correlator_windows",
+            "Maintenance windows and silences: open, waiting, over, and invalid ones, which silence nothing.",
+            ["state"],
+            registry=registry,
+        )
+        self.unrouted = Counter(
+            "correlator_pages_unrouted",
+            "Pages that went to a target's default because neither route nor team is in its table.",
+            ["target"],
+            registry=registry,
+        )

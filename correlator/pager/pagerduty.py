@@ -8,14 +8,15 @@ dedup_key opens a new incident: that is why what was sent is remembered (mark.py
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
+from correlator.domain import IncidentEvent, Severity
 from correlator.pager.exchange import Delivered, Refused, Reply, Request, Verdict, detail, retry
-from correlator.pager.mark import Mark, Standing, Step, Verb, ends
+from correlator.pager.links import Links
+from correlator.pager.mark import Mark, Step, Verb, paging_step
+from correlator.pager.routes import Routes
 
 #: PagerDuty takes 512 KB; Alertmanager stays below with this figure, and so do we.
 MAX_BODY_BYTES = 512_000
@@ -46,46 +47,28 @@ _SHEDDING = ("alerts_sample", "changes", "services", "candidates", "blast_radius
 class PagerDuty(msgspec.Struct, frozen=True, kw_only=True):
     """Speaks to PagerDuty.
 
-    `routing_keys` maps a route or a team to its integration key; a route that is itself an integration key, as
-    service catalogues annotate them, is used as it is; `default_key` serves whoever has none.
+    An address of `routes` is an integration key. A route that is itself one, as service catalogues annotate them, is
+    used as it is.
     """
 
     name: str
     base_url: str
-    default_key: str
-    routing_keys: Mapping[str, str] = {}
+    routes: Routes
+    links: Links = Links()
     coalesces: bool = True
 
-    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool) -> Step:
-        """Say what PagerDuty is to hear next.
-
-        Where revisions are missing (compacted away while no pager ran) and the incident is open, one of them may have
-        been the page: then it pages.
-        """
-        if ends(event):
-            return Step(verb=Verb.RESOLVE if mark.owes_resolve else Verb.NONE, route=mark.route, leaves=Standing.CLOSED)
+    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool, now: float) -> Step:
+        """Say what PagerDuty is to hear next."""
         route = self.route_of(event)
-        if event.page and mark.owes_resolve and self._key(mark.route) != self._key(route):
-            # It goes to another team: the old one is released first, for a resolve on the new key would be dropped.
-            return Step(verb=Verb.RESOLVE, route=mark.route, leaves=Standing.CLOSED, final=False)
-        if event.page:
-            return Step(verb=Verb.TRIGGER, route=route, leaves=Standing.OPEN)
-        if mark.owes_resolve:
-            if event.action is Action.ACKNOWLEDGED:
-                return Step(verb=Verb.ACKNOWLEDGE, route=mark.route, leaves=mark.standing)
-            return Step(verb=Verb.TRIGGER, route=mark.route, leaves=Standing.OPEN)
-        if missed and event.status is IncidentStatus.TRIGGERED:
-            return Step(verb=Verb.TRIGGER, route=route, leaves=Standing.OPEN)
-        return Step(verb=Verb.NONE, leaves=Standing.CLOSED)
+        moves = self._key(mark.route) != self._key(route)
+        return paging_step(event, mark, missed=missed, route=route, moves=moves)
 
     def route_of(self, event: IncidentEvent) -> str:
-        """Return the name of the route an event opens on: its owner's route, else team, else the default ("")."""
-        owner = event.owner
-        if owner is None:
-            return ""
-        if owner.route and (owner.route in self.routing_keys or looks_like_integration_key(owner.route)):
-            return owner.route
-        return owner.team if owner.team in self.routing_keys else ""
+        """Return the route an event opens on: its owner's route, else team, else the default."""
+        own = event.owner.route if event.owner else None
+        if own and own not in self.routes.table and looks_like_integration_key(own):
+            return own
+        return self.routes.of(event)
 
     def rate_key(self, step: Step) -> str:
         """Return the integration key: PagerDuty counts calls by it."""
@@ -100,7 +83,7 @@ class PagerDuty(msgspec.Struct, frozen=True, kw_only=True):
         }
         body = msgspec.json.encode(envelope)
         if step.verb is Verb.TRIGGER:
-            body = _fitting(envelope | _trigger(event))
+            body = _fitting(envelope | _trigger(event, self.links))
         return Request(
             url=f"{self.base_url.rstrip('/')}/v2/enqueue", body=body, headers={"Content-Type": "application/json"}
         )
@@ -110,18 +93,16 @@ class PagerDuty(msgspec.Struct, frozen=True, kw_only=True):
         if 200 <= reply.status < 300:
             return Delivered()
         if reply.status in (400, 413):
-            complaint = detail(reply, (self.default_key, *self.routing_keys.values()))
+            complaint = detail(reply, self.routes.secrets())
             return Refused(_ANY_KEY.sub("***", complaint))
         return retry(reply, now)
 
     def _key(self, route: str) -> str:
-        if route in self.routing_keys:
-            return self.routing_keys[route]
-        # A route that left the configuration since the opening: the default key is the best guess there is.
-        return route if looks_like_integration_key(route) else self.default_key
+        # Only a route of ours can be its own key; a name of 32 letters is a name.
+        return self.routes.known(route) or (route if looks_like_integration_key(route) else self.routes.address(""))
 
 
-def _trigger(event: IncidentEvent) -> dict[str, Any]:
+def _trigger(event: IncidentEvent, links: Links) -> dict[str, Any]:
     root = event.root_cause
     payload = {
         "summary": _clip(event.title or event.summary or f"{root.service}: incident", MAX_SUMMARY_CHARACTERS),
@@ -133,12 +114,21 @@ def _trigger(event: IncidentEvent) -> dict[str, Any]:
         "class": _clip(root.alert or "silent root cause"),
         "custom_details": _details(event),
     }
-    links = [
+    told = [{"href": href, "text": text} for text, href in links.of(event)]
+    told += [
         {"href": change["url"], "text": _clip(change.get("summary") or "change")}
         for change in event.changes
         if change.get("url", "").startswith(("http://", "https://")) and len(change["url"]) <= MAX_FIELD_CHARACTERS
     ]
-    return {"payload": payload, "client": "correlator", "links": links[:MAX_LINKS]}
+    # PagerDuty shows images from https only.
+    images = [
+        {"src": change["image_url"], "alt": _clip(change.get("summary") or "change")}
+        for change in event.changes
+        if change.get("image_url", "").startswith("https://") and len(change["image_url"]) <= MAX_FIELD_CHARACTERS
+    ]
+    page = links.page(event)
+    about = {"client": "correlator", "links": told[:MAX_LINKS], "images": images[:MAX_LINKS]}
+    return {"payload": payload, **about, **({"client_url": page} if page else {})}
 
 
 def _details(event: IncidentEvent) -> dict[str, Any]:

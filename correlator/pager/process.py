@@ -25,7 +25,10 @@ from correlator.pager.intake import Intake
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.state import KafkaMemory
 from correlator.pager.targets import channels
+from correlator.pager.transports import Topics
+from correlator.pager.visible import windows_report, withheld_report
 from correlator.pager.web import application
+from correlator.pager.windowbook import POLL_SECONDS, WindowBook
 
 CLOCK = Clock(monotonic=time.monotonic, wall=time.time, jitter=random.random)
 
@@ -55,8 +58,17 @@ async def run(
     metrics = PagerMetrics(registry or CollectorRegistry())
     connector = aiohttp.TCPConnector(limit_per_host=MAX_IN_FLIGHT)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        targets = channels(config.pager, environ=environ, session=session, console=console)
         settings = client_settings(config.kafka)
+        topics = Topics(settings)
+        book = WindowBook(config.pager.windows, config.pager.windows_file, metrics)
+        targets = channels(
+            config.pager,
+            environ=environ,
+            session=session,
+            topics=topics,
+            windows=book.windows,
+            console=console,
+        )
         memory = KafkaMemory(
             settings,
             topic=config.kafka.pager_state_topic,
@@ -77,12 +89,15 @@ async def run(
             )
             for channel in targets
         )
-        async with _web_server(config, metrics, intakes):
+        async with _web_server(config, metrics, intakes, book):
             try:
+                # Before anything is paged: a window that is open now must be known by then.
+                await book.refresh(CLOCK.wall())
                 await _connect(memory, stop)
-                await _until_stopped(intakes, stop)
+                await _until_stopped(intakes, book, stop)
             finally:
                 await memory.stop()
+                await topics.close()
     log.info("pager stopped")
 
 
@@ -98,15 +113,29 @@ async def _connect(memory: KafkaMemory, stop: asyncio.Event) -> None:
             return
 
 
-async def _until_stopped(intakes: tuple[Intake, ...], stop: asyncio.Event) -> None:
+async def _until_stopped(intakes: tuple[Intake, ...], book: WindowBook, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
+        group.create_task(_keep_reading(book, stop), name="windows")
         for intake in intakes:
             group.create_task(intake.run(stop), name=f"intake {intake.target}")
 
 
+async def _keep_reading(book: WindowBook, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await book.refresh(CLOCK.wall())
+        await pause(stop, POLL_SECONDS)
+
+
 @contextlib.asynccontextmanager
-async def _web_server(config: Config, metrics: PagerMetrics, intakes: tuple[Intake, ...]) -> AsyncIterator[None]:
-    app = application(metrics.registry, lambda: {intake.target: intake.ready for intake in intakes})
+async def _web_server(
+    config: Config, metrics: PagerMetrics, intakes: tuple[Intake, ...], book: WindowBook
+) -> AsyncIterator[None]:
+    app = application(
+        metrics.registry,
+        readiness=lambda: {intake.target: intake.ready for intake in intakes},
+        withheld=lambda: withheld_report({intake.target: intake.withheld for intake in intakes}),
+        windows=lambda: windows_report(book.windows(), CLOCK.wall()),
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

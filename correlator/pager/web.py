@@ -1,16 +1,31 @@
-"""The pager's HTTP: /metrics for Prometheus, /health for liveness, /ready for readiness."""
+"""The pager's HTTP: /metrics for Prometheus, /health and /ready for probes, /withheld and /windows for humans."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+Report = list[dict[str, Any]]
 
-def application(registry: CollectorRegistry, readiness: Callable[[], Mapping[str, bool]]) -> web.Application:
-    """Return the application; `readiness` says of each target whether it is served."""
+
+def application(
+    registry: CollectorRegistry,
+    *,
+    readiness: Callable[[], Mapping[str, bool]],
+    withheld: Callable[[], Report] = list,
+    windows: Callable[[], Report] = list,
+) -> web.Application:
+    """Return the application.
+
+    Args:
+        readiness: says of each target whether it is served.
+        withheld: returns the pages that are held, with the reason.
+        windows: returns the maintenance windows and silences.
+    """
 
     async def metrics(request: web.Request) -> web.Response:
         encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -25,6 +40,13 @@ def application(registry: CollectorRegistry, readiness: Callable[[], Mapping[str
         served = bool(targets) and all(targets.values())
         return web.json_response({"ready": served, "targets": targets}, status=200 if served else 503)
 
+    async def held(request: web.Request) -> web.Response:
+        return web.json_response({"withheld": withheld()})
+
+    async def planned(request: web.Request) -> web.Response:
+        return web.json_response({"windows": windows()})
+
+    served_by = {"/metrics": metrics, "/health": health, "/ready": ready, "/withheld": held, "/windows": planned}
     app = web.Application()
-    app.add_routes([web.get("/metrics", metrics), web.get("/health", health), web.get("/ready", ready)])
+    app.add_routes([web.get(path, serve) for path, serve in served_by.items()])
     return app

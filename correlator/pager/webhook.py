@@ -7,17 +7,15 @@ repeat, possible when the process is killed between the reply and the record of 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 
 import msgspec
 
 from correlator.domain import IncidentEvent
-from correlator.pager.exchange import Delivered, Refused, Reply, Request, Verdict, detail, retry
+from correlator.pager.exchange import PASSING, Delivered, Refused, Reply, Request, Verdict, detail, retry
 from correlator.pager.mark import Mark, Step, every_event
-
-#: Client errors that pass with time: timeout, too early, too many.
-_PASSING = frozenset({408, 425, 429})
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +27,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None = None
     coalesces: bool = False
 
-    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool) -> Step:
+    def step(self, event: IncidentEvent, mark: Mark, *, missed: bool, now: float) -> Step:
         """Post it: a webhook hears everything."""
         return every_event(event)
 
@@ -57,13 +55,21 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         """Read a reply: 2xx taken, 4xx never will be (410: the endpoint wants no more), all else may pass later."""
         if 200 <= reply.status < 300:
             return Delivered()
-        if 400 <= reply.status < 500 and reply.status not in _PASSING:
+        if 400 <= reply.status < 500 and reply.status not in PASSING:
             return Refused(detail(reply, (self.token,) if self.token else ()))
         return retry(reply, now)
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """Sign a message as Standard Webhooks does; `secret` is `whsec_` and base64, `timestamp` seconds."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
+    key = signing_key(secret) or b""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def signing_key(secret: str) -> bytes | None:
+    """Return the bytes of a secret, None if they are not base64."""
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return None

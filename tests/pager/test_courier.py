@@ -22,7 +22,8 @@ from correlator.pager.mark import Mark, Standing
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Position
 from correlator.pager.pagerduty import PagerDuty
-from correlator.pager.targets import http_transport
+from correlator.pager.routes import Routes
+from correlator.pager.transports import http_transport
 from correlator.pager.webhook import Webhook
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 from tests.pager.recorder import Failure, Recorder
@@ -83,7 +84,7 @@ Dialects = Callable[[Recorder], PagerDuty | Webhook]
 
 
 def pagerduty(recorder: Recorder) -> PagerDuty:
-    return PagerDuty(name="t", base_url=recorder.url(), default_key=KEY)
+    return PagerDuty(name="t", base_url=recorder.url(), routes=Routes(default="KEY", addresses={"KEY": KEY}))
 
 
 def webhook(recorder: Recorder) -> Webhook:

@@ -15,10 +15,12 @@ from correlator.pager.mark import Mark, Verb, ends, mark_after
 from correlator.pager.offsets import Offsets, Position
 from correlator.pager.pagerduty import PagerDuty
 from correlator.pager.rate import SlidingWindow
+from correlator.pager.routes import Routes
 from correlator.pager.webhook import Webhook
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 
-PD = PagerDuty(name="pd", base_url="https://pd.example", default_key="k" * 32, routing_keys={"other": "o" * 32})
+ROUTES = Routes(default="DEFAULT", table={"other": "OTHER"}, addresses={"DEFAULT": "k" * 32, "OTHER": "o" * 32})
+PD = PagerDuty(name="pd", base_url="https://pd.example", routes=ROUTES)
 HOOK = Webhook(name="hook", url="https://hook.example")
 BACKOFF = Backoff(min_seconds=1, max_seconds=8)
 LOST = Retry(RetryReason.TIMEOUT)
@@ -35,6 +37,7 @@ def lane_of(
         marks=marks or {},
         backoff=BACKOFF,
         jitter=lambda: 0.0,
+        wall=lambda: 0.0,
         window=None if limit is None else lambda: SlidingWindow(limit),
         superseded=(lambda event: None) if skipped is None else skipped.append,
     )
@@ -157,8 +160,14 @@ def test_an_incident_moves_to_another_team_by_a_resolve_and_a_page() -> None:
         routes.append((work.step.verb, work.step.route))
         finish(lane, work)
     lane.offer(resolved(revision=3), Position(0, 2))
-    routes.append((taken(lane).step.verb, "other"))
-    assert routes == [(Verb.TRIGGER, ""), (Verb.RESOLVE, ""), (Verb.TRIGGER, "other"), (Verb.RESOLVE, "other")]
+    step = taken(lane).step
+    routes.append((step.verb, step.route))
+    assert routes == [
+        (Verb.TRIGGER, "DEFAULT"),
+        (Verb.RESOLVE, "DEFAULT"),
+        (Verb.TRIGGER, "OTHER"),
+        (Verb.RESOLVE, "OTHER"),
+    ]
 
 
 def test_an_update_that_gives_way_hands_on_that_revisions_before_it_are_missing() -> None:

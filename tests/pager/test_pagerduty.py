@@ -10,6 +10,7 @@ from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
 from correlator.pager.exchange import Delivered, Refused, Reply, Retry
 from correlator.pager.mark import NOTHING, Mark, Standing, Step, Verb
 from correlator.pager.pagerduty import MAX_BODY_BYTES, PagerDuty
+from correlator.pager.routes import Routes
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 from tests.pager.recorder import breaches
 
@@ -17,7 +18,8 @@ KEY = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
 OPEN = Mark(revision=1, standing=Standing.OPEN)
 OPENING = Mark(revision=0, standing=Standing.OPENING)
-PD = PagerDuty(name="pd", base_url="https://events.example", default_key=KEY, routing_keys={"db-team": OTHER})
+ROUTES = Routes(default="DEFAULT", table={"db-team": "DB"}, addresses={"DEFAULT": KEY, "DB": OTHER})
+PD = PagerDuty(name="pd", base_url="https://events.example", routes=ROUTES)
 TRIGGER = Step(verb=Verb.TRIGGER, leaves=Standing.OPEN)
 
 
@@ -53,28 +55,29 @@ def body_of(event: IncidentEvent, step: Step = TRIGGER) -> dict[str, Any]:
 def test_what_pagerduty_hears_follows_from_the_event_and_what_it_heard(
     event: IncidentEvent, mark: Mark, verb: Verb
 ) -> None:
-    assert PD.step(event, mark, missed=False).verb is verb
+    assert PD.step(event, mark, missed=False, now=0.0).verb is verb
 
 
 def test_an_open_incident_whose_page_may_have_been_missed_pages() -> None:
-    assert PD.step(updated(revision=5), NOTHING, missed=True).verb is Verb.TRIGGER
-    assert PD.step(acknowledged(revision=5), NOTHING, missed=True).verb is Verb.NONE
-    assert PD.step(resolved(revision=5), NOTHING, missed=True).verb is Verb.NONE
+    assert PD.step(updated(revision=5), NOTHING, missed=True, now=0.0).verb is Verb.TRIGGER
+    assert PD.step(acknowledged(revision=5), NOTHING, missed=True, now=0.0).verb is Verb.NONE
+    assert PD.step(resolved(revision=5), NOTHING, missed=True, now=0.0).verb is Verb.NONE
 
 
 def test_everything_after_the_opening_goes_where_it_was_opened() -> None:
-    mark = Mark(revision=1, standing=Standing.OPEN, route="db-team")
+    mark = Mark(revision=1, standing=Standing.OPEN, route="DB")
     for event in (updated(), acknowledged(), resolved()):
-        step = PD.step(event, mark, missed=False)
+        step = PD.step(event, mark, missed=False, now=0.0)
         assert body_of(event, step)["routing_key"] == OTHER
 
 
 def test_a_page_for_another_team_resolves_at_the_old_one_first() -> None:
     event = incident(revision=2, action=Action.UPDATED, page=True, team="db-team")
-    release = PD.step(event, OPEN, missed=False)
-    assert (release.verb, release.route, release.final) == (Verb.RESOLVE, "", False)
-    opening = PD.step(event, Mark(revision=1), missed=False)
-    assert (opening.verb, opening.route, opening.final) == (Verb.TRIGGER, "db-team", True)
+    opened = Mark(revision=1, standing=Standing.OPEN, route="DEFAULT")
+    release = PD.step(event, opened, missed=False, now=0.0)
+    assert (release.verb, release.route, release.final) == (Verb.RESOLVE, "DEFAULT", False)
+    opening = PD.step(event, Mark(revision=1), missed=False, now=0.0)
+    assert (opening.verb, opening.route, opening.final) == (Verb.TRIGGER, "DB", True)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_the_routing_key_is_the_routes_else_the_teams_else_the_default(
     team: str | None, route: str | None, key: str
 ) -> None:
     event = incident(page=True, team=team, route=route)
-    assert body_of(event, PD.step(event, NOTHING, missed=False))["routing_key"] == key
+    assert body_of(event, PD.step(event, NOTHING, missed=False, now=0.0))["routing_key"] == key
 
 
 def test_a_trigger_says_what_a_human_needs() -> None:

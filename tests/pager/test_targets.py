@@ -9,7 +9,7 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from correlator.config import PagerConfig, PagerDutyTarget, WebhookTarget
+from correlator.config_pager import PagerConfig, PagerDutyTarget, WebhookTarget
 from correlator.errors import ConfigError
 from correlator.pager.connection import Outage
 from correlator.pager.exchange import Backoff
@@ -17,10 +17,12 @@ from correlator.pager.intake import Poison, decode
 from correlator.pager.mark import NOTHING
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.targets import channels
+from correlator.pager.transports import Topics
 from correlator.pager.web import application
 from tests.pager.incidents import paged
 
 KEY = "0123456789abcdef0123456789abcdef"
+TOPICS = Topics({})
 
 
 async def test_a_missing_secret_is_named_and_every_problem_told_at_once() -> None:
@@ -32,23 +34,25 @@ async def test_a_missing_secret_is_named_and_every_problem_told_at_once() -> Non
     )
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ConfigError) as caught:
-            channels(pager, environ={}, session=session, console=None)
+            channels(pager, environ={}, session=session, topics=TOPICS, windows=tuple, console=None)
     assert [word in str(caught.value) for word in ("PD_KEY", "HOOK_TOKEN", "http://")] == [True, True, True]
 
 
 async def test_a_pager_without_a_target_is_an_error() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ConfigError, match="no target"):
-            channels(PagerConfig(), environ={}, session=session, console=None)
+            channels(PagerConfig(), environ={}, session=session, topics=TOPICS, windows=tuple, console=None)
 
 
 async def test_targets_are_built_with_their_secrets() -> None:
     pager = PagerConfig(targets=(PagerDutyTarget(name="pd"), WebhookTarget(name="hook", url="http://x/y")))
     async with aiohttp.ClientSession() as session:
-        built = channels(pager, environ={"PAGERDUTY_ROUTING_KEY": KEY}, session=session, console=None)
+        built = channels(
+            pager, environ={"PAGERDUTY_ROUTING_KEY": KEY}, session=session, topics=TOPICS, windows=tuple, console=None
+        )
     assert [(channel.dialect.name, channel.per_minute) for channel in built] == [("pd", 110), ("hook", None)]
     event = paged()
-    request = built[0].dialect.request(event, built[0].dialect.step(event, NOTHING, missed=False), 0.0)
+    request = built[0].dialect.request(event, built[0].dialect.step(event, NOTHING, missed=False, now=0.0), 0.0)
     assert request.url == "https://events.pagerduty.com/v2/enqueue"
     assert msgspec.json.decode(request.body)["routing_key"] == KEY
 
@@ -56,9 +60,9 @@ async def test_targets_are_built_with_their_secrets() -> None:
 async def test_the_terminal_prints_what_it_is_given() -> None:
     screen = io.StringIO()
     async with aiohttp.ClientSession() as session:
-        (channel,) = channels(PagerConfig(), environ={}, session=session, console=screen)
+        (channel,) = channels(PagerConfig(), environ={}, session=session, topics=TOPICS, windows=tuple, console=screen)
         event = paged()
-        request = channel.dialect.request(event, channel.dialect.step(event, NOTHING, missed=False), 0.0)
+        request = channel.dialect.request(event, channel.dialect.step(event, NOTHING, missed=False, now=0.0), 0.0)
         reply = await channel.transport(request)
     assert reply.status == 200
     assert "PAGE" in screen.getvalue()
@@ -92,7 +96,7 @@ async def test_readiness_is_that_of_every_target_and_liveness_of_none() -> None:
     states = {"pd": True, "hook": False}
     metrics = PagerMetrics(CollectorRegistry())
     metrics.notifications.labels("pd", "trigger", "delivered").inc()
-    async with TestClient(TestServer(application(metrics.registry, lambda: states))) as client:
+    async with TestClient(TestServer(application(metrics.registry, readiness=lambda: states))) as client:
         assert (await client.get("/health")).status == 200
         assert (await client.get("/ready")).status == 503
         states["hook"] = True

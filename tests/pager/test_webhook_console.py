@@ -19,7 +19,7 @@ HOOK = Webhook(name="hook", url="https://hook.example/in", token="hunter2")
 
 def test_a_webhook_hears_every_event_as_it_is() -> None:
     for event in (incident(), paged(), updated(), resolved()):
-        step = HOOK.step(event, NOTHING, missed=False)
+        step = HOOK.step(event, NOTHING, missed=False, now=0.0)
         request = HOOK.request(event, step, 0.0)
         assert step.verb is Verb.POST
         assert json.loads(request.body)["revision"] == event.revision
@@ -33,7 +33,7 @@ def test_what_a_webhook_gets_is_the_contract() -> None:
     if not contract.is_file():
         pytest.skip("the contracts are not beside the repository")
     event = paged()
-    body = HOOK.request(event, HOOK.step(event, NOTHING, missed=False), 0.0).body
+    body = HOOK.request(event, HOOK.step(event, NOTHING, missed=False, now=0.0), 0.0).body
     jsonschema.validate(json.loads(body), json.loads(contract.read_text()))
 
 
@@ -58,7 +58,7 @@ def test_a_configured_secret_signs_the_body() -> None:
     signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     hook = Webhook(name="hook", url="https://hook.example", secret=secret)
-    request = hook.request(paged(), hook.step(paged(), NOTHING, missed=False), 99.7)
+    request = hook.request(paged(), hook.step(paged(), NOTHING, missed=False, now=0.0), 99.7)
     assert request.headers["webhook-timestamp"] == "99"
     assert request.headers["webhook-signature"] == signature(secret, request.headers["webhook-id"], 99, request.body)
 
