@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from correlator.domain import Action, IncidentEvent
 from correlator.pager.delivery import Lane, Work
 from correlator.pager.exchange import Backoff, Delivered, Refused, Retry, RetryReason
-from correlator.pager.mark import Mark, Verb, ends, mark_after
+from correlator.pager.mark import Dialect, Mark, Verb, ends, mark_after
 from correlator.pager.offsets import Offsets, Position
 from correlator.pager.pagerduty import PagerDuty
 from correlator.pager.rate import SlidingWindow
@@ -27,17 +27,19 @@ LOST = Retry(RetryReason.TIMEOUT)
 
 
 def lane_of(
-    dialect: PagerDuty | Webhook = PD,
+    dialect: Dialect = PD,
     marks: dict[str, Mark] | None = None,
     limit: int | None = None,
     skipped: list[IncidentEvent] | None = None,
+    wall: Callable[[], float] = lambda: 0.0,
 ) -> Lane:
     return Lane(
         dialect=dialect,
         marks=marks or {},
         backoff=BACKOFF,
         jitter=lambda: 0.0,
-        wall=lambda: 0.0,
+        wall=wall,
+        partitions=frozenset({0}),
         window=None if limit is None else lambda: SlidingWindow(limit),
         superseded=(lambda event: None) if skipped is None else skipped.append,
     )
@@ -323,14 +325,14 @@ def topics(draw: st.DrawFn) -> list[IncidentEvent]:
 class Pager:
     """The pager of the model: a lane, a memory and a committed offset that outlive it, and an endpoint."""
 
-    def __init__(self, topic: list[IncidentEvent], endpoint: Endpoint) -> None:
-        self.topic, self.endpoint = topic, endpoint
+    def __init__(self, topic: list[IncidentEvent], endpoint: Endpoint, dialect: Dialect = PD) -> None:
+        self.topic, self.endpoint, self.dialect = topic, endpoint, dialect
         self.memory: dict[str, Mark] = {}
         self.committed, self.now = 0, 0.0
         self.restart()
 
     def restart(self) -> None:
-        self.lane = lane_of(marks=self.memory)
+        self.lane = lane_of(self.dialect, marks=self.memory, wall=lambda: self.now)
         self.offsets = Offsets()
         self.position = self.committed
         self.under_way: list[Work] = []
