@@ -76,6 +76,8 @@ class Alertmanager(msgspec.Struct, frozen=True, kw_only=True):
             "endsAt": _ended_at(event) if _ends_here(event, step) else rfc3339(round(self._lease_end(now) * 1000)),
             "generatorURL": self.links.page(event),
         }
+        if not alert["generatorURL"]:
+            del alert["generatorURL"]
         return Request(
             url=f"{self.url.rstrip('/')}/api/v2/alerts", body=msgspec.json.encode([alert]), headers=_headers(self.token)
         )

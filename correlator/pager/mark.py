@@ -204,6 +204,7 @@ def mark_after(
             partition=partition,
             at=at,
         )
+    again_at = 0 if refused else step.again_at
     hold = step.hold
     if hold is not None:
         hold = msgspec.structs.replace(hold, since=mark.hold.since if mark.hold else at)
@@ -217,8 +218,8 @@ def mark_after(
         partition=partition,
         at=at,
         hold=hold,
-        kept=kept_form(event) if step.again_at else None,
-        again_at=step.again_at,
+        kept=kept_form(event) if again_at else None,
+        again_at=again_at,
     )
 
 

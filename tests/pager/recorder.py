@@ -1,4 +1,4 @@
-"""An HTTP server that plays a target: keeps every request, checks it against PagerDuty's contract, fails as told."""
+"""An HTTP server that plays every target: keeps each request, checks it against the contract, fails as told."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from tests.pager import contracts
 
 SEVERITIES = {"critical", "error", "warning", "info"}
 ACTIONS = {"trigger", "acknowledge", "resolve"}
@@ -77,12 +79,13 @@ class Failure:
 class Call:
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: Any
     status: int
+    method: str = "POST"
 
 
 class Recorder:
-    """Serves /v2/enqueue as PagerDuty and every other path as a webhook."""
+    """Serves the paths of known targets as those do, and every other one as a webhook."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -92,7 +95,7 @@ class Recorder:
         self._changed = asyncio.Condition()
         self._released = asyncio.Event()
         app = web.Application(client_max_size=4_000_000)
-        app.router.add_post("/{path:.*}", self._serve)
+        app.router.add_route("*", "/{path:.*}", self._serve)
         self._server = TestServer(app, host="127.0.0.1")
 
     async def __aenter__(self) -> Self:
@@ -138,11 +141,11 @@ class Recorder:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         pagerduty = request.path == "/v2/enqueue"
-        problems = breaches(body) if pagerduty else []
+        problems = breaches(body) if pagerduty else contracts.breaches(request, body)
         self.breaches += problems
         failure = self._failure(body.decode())
         status = 400 if problems else 202 if failure is None or failure.taken else failure.status
-        call = Call(request.path, dict(request.headers), msgspec.json.decode(body), status)
+        call = Call(request.path, dict(request.headers), msgspec.json.decode(body), status, request.method)
         async with self._changed:
             self.calls.append(call)
             self._changed.notify_all()
@@ -155,6 +158,10 @@ class Recorder:
             return web.Response(status=failure.status, headers=failure.headers, text=failure.body)
         if problems:
             return web.json_response({"status": "invalid event", "errors": problems}, status=400)
+        if request.path.startswith("/slack-api/"):
+            # The time stamp of a message is its name; an edit keeps it.
+            ts = call.body.get("ts") or f"17000000{len(self.calls):02d}.000100"
+            return web.json_response({"ok": True, "channel": call.body["channel"], "ts": ts})
         return web.json_response({"status": "success", "message": "Event processed"}, status=202)
 
     def _failure(self, text: str) -> Failure | None:

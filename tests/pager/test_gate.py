@@ -86,6 +86,7 @@ def test_what_may_have_paged_while_nobody_listened_is_held_like_a_page() -> None
 @pytest.mark.parametrize("mark", [OPEN, Mark(standing=Standing.OPENING, route="DEFAULT")], ids=["open", "opening"])
 def test_what_the_target_knows_of_is_told_to_its_end_whatever_the_hour(mark: Mark) -> None:
     gate = at_night([WINDOW], floor=Severity.CRITICAL)
+    assert step(gate, warning(2, Action.OPENED), mark).verb is Verb.TRIGGER
     assert step(gate, warning(2, Action.UPDATED), mark).verb is Verb.TRIGGER
     assert step(gate, warning(3, Action.RESOLVED), mark).verb is Verb.RESOLVE
     assert step(gate, warning(3, Action.MERGED), mark).verb is Verb.RESOLVE
