@@ -3,7 +3,8 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md: binary mode has the
 attributes in `ce_` headers and the event as it is in the value, structured mode has all of it in the value. The key of
 the record is the incident id, as attribute `partitionkey`. (source, id) is unique for an event: who drops repeats of it
-hears each once. Extensions: severitytext and severitynumber as in OpenTelemetry's logs, sequence, correlationid.
+hears each once. Extensions: severitytext and severitynumber as in OpenTelemetry's logs, sequence,
+correlationid (the incident), causationid (the fingerprint of the root's alert, unless the root is silent).
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class CloudEvents(msgspec.Struct, frozen=True, kw_only=True):
     def attributes(self, event: IncidentEvent) -> dict[str, str | int]:
         """Return the attributes of an event."""
         text, number = _SEVERITY[event.severity]
-        return {
+        root = event.root_cause.service
+        cause = next((alert.fingerprint for alert in event.alerts.sample if alert.service == root), None)
+        known: dict[str, str | int] = {
             "specversion": "1.0",
             "id": f"{event.incident_id}-{event.revision}",
             "source": self.source,
@@ -76,6 +79,7 @@ class CloudEvents(msgspec.Struct, frozen=True, kw_only=True):
             "severitytext": text,
             "severitynumber": number,
         }
+        return known if cause is None else {**known, "causationid": cause}
 
     def verdict(self, reply: Reply, now: float) -> Verdict:
         """Read what the transport made of Kafka's answer."""

@@ -18,6 +18,7 @@ from correlator.pager.mark import Dialect, Mark, Verb, mark_after, says_the_same
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Offsets, Position
 from correlator.pager.rate import SlidingWindow
+from correlator.pager.routes import Routes
 from correlator.pager.state import Memory
 
 #: Requests to one target at once. Enough for PagerDuty's rate at seconds a reply, few enough for a small webhook.
@@ -43,11 +44,12 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A configured target: how it is spoken to, and what carries the words."""
+    """A configured target: how it is spoken to, what carries the words, and, where there is one, its routing table."""
 
     dialect: Dialect
     transport: Transport
     per_minute: int | None = None
+    routes: Routes | None = None
 
 
 class Courier:
@@ -66,6 +68,7 @@ class Courier:
     ) -> None:
         self._dialect = channel.dialect
         self._transport = channel.transport
+        self._routes = channel.routes
         self._memory = memory
         self._backoff = backoff
         self._clock = clock
@@ -89,6 +92,7 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failing_since: float | None = None
         self._alarmed = False
+        self._tell_of_lost_routes(marks)
 
     @property
     def events_held(self) -> int:
@@ -240,6 +244,8 @@ class Courier:
         if isinstance(verdict, Refused):
             self._say("error", "refused by target, not retried", work, detail=verdict.detail)
         elif verb is not Verb.NONE:
+            if work.intent and self._routes and self._routes.table and work.step.route == self._routes.default:
+                self._metrics.unrouted.labels(self.target).inc()
             if verb is not Verb.RENEW:
                 self._say("info", "delivered", work, attempts=work.attempt, seconds=round(seconds, 3))
             if self._failing_since is not None:
@@ -259,6 +265,21 @@ class Courier:
             sent=work.step.verb.value,
             **more,
         )
+
+    def _tell_of_lost_routes(self, marks: Mapping[str, Mark]) -> None:
+        """Say which incidents stand open at an address that has left the environment: the resolve cannot find them."""
+        routes = self._routes
+        if routes is None:
+            return
+        for incident_id, mark in marks.items():
+            is_ours = mark.partition in self._partitions and mark.owes_resolve
+            if is_ours and mark.route and not routes.knows(mark.route):
+                log.error(
+                    "the address of an open incident is not set any more, its resolve goes to the default",
+                    target=self.target,
+                    incident_id=incident_id,
+                    variable=mark.route,
+                )
 
     def _superseded(self, event: IncidentEvent) -> None:
         self._metrics.notifications.labels(self.target, Verb.NONE.value, "superseded").inc()

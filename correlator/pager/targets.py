@@ -106,7 +106,12 @@ class _Builder:
             return Channel(dialect=self._gated(target, dialect), transport=transport)
         dialect, per_minute = self._spoken_over_http(target)
         transport = http_transport(self.session, target.timeout_seconds)
-        return Channel(dialect=self._gated(target, dialect), transport=transport, per_minute=per_minute)
+        return Channel(
+            dialect=self._gated(target, dialect),
+            transport=transport,
+            per_minute=per_minute,
+            routes=dialect.routes if isinstance(dialect, PagerDuty | Jsm | SlackBot | SlackWebhook) else None,
+        )
 
     def _spoken_over_http(
         self,
@@ -168,7 +173,7 @@ class _Builder:
             return SlackWebhook(name=target.name, routes=routes, links=self.links)
         self._check(target.base_url, key)
         token = self._secret(target.token_env, f"{key}.token_env")
-        channels_ = Routes(default=target.channel, table=target.channels)
+        channels_ = Routes(default=target.channel, table=target.channels, is_address=bool)
         return SlackBot(name=target.name, base_url=target.base_url, token=token, routes=channels_, links=self.links)
 
     def _routes(self, default: str, table: Mapping[str, str], key: str, setting: str) -> Routes:
@@ -177,7 +182,7 @@ class _Builder:
             self._secret(variable, f"{key}.{setting}s.{route}")
         # All of the environment, not what the table names: a resolve may need the variable of a table that was.
         addresses = {name: value.strip() for name, value in self.environ.items() if value.strip()}
-        return Routes(default=default, table=table, addresses=addresses)
+        return Routes(default=default, table=table, addresses=addresses, is_address=looks_like_integration_key)
 
     def _signing_secret(self, target: WebhookTarget, key: str) -> str | None:
         if target.secret_env is None:

@@ -8,19 +8,22 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
 import structlog
 from aiohttp.test_utils import unused_port
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 
 from correlator.config import Config
+from correlator.config_pager import QuietHoursConfig
 from correlator.devkafka import Broker, Unavailable
-from correlator.domain import IncidentEvent
+from correlator.domain import IncidentEvent, Severity
 from correlator.pager.process import run
 from tests.pager.incidents import incident, paged, resolved, updated
 from tests.pager.recorder import Failure, Recorder
@@ -191,6 +194,117 @@ async def test_a_target_that_is_down_holds_up_no_other_and_gets_everything_later
             while ("trigger", "inc-00000002") not in recorder.spoken():
                 await asyncio.sleep(0.05)
     assert recorder.breaches == []
+
+
+def quiet_zone() -> str:
+    """Return a time zone in which it is the middle of the night: between 1:00 and 2:00."""
+    # POSIX has the signs of Etc/GMT the other way round: GMT+3 lies three hours behind.
+    behind = (datetime.now(UTC).hour - 1) % 24
+    return f"Etc/GMT+{behind}" if behind <= 12 else f"Etc/GMT-{24 - behind}"
+
+
+async def test_a_held_page_survives_a_kill_and_goes_out_once_it_may_and_one_that_ended_does_not(kafka: Broker) -> None:
+    topic, group, target = fresh("incidents"), fresh("pager"), fresh("pd")
+    await create_topic(kafka, topic, partitions=3)
+    names = [f"inc-{number:08d}" for number in range(6)]
+    held = [incident(name, page=True, severity=Severity.WARNING) for name in names]
+    async with Recorder() as recorder, asyncio.timeout(90):
+        config = configured(kafka, topic, group, [pagerduty(recorder, target)])
+        night = config.pager.model_copy(
+            update={"quiet_hours": QuietHoursConfig(classes=("sleep",), time_zone=quiet_zone())}
+        )
+        await publish(kafka, topic, [*held, paged("inc-critical")])
+        async with pager_process(config.model_copy(update={"pager": night})) as process:
+            await recorder.wait_for_taken(1)
+            await withheld(config, names)
+            process.kill()
+            await process.wait()
+        # Nobody runs while these end; the log is committed beyond them all.
+        await publish(kafka, topic, [resolved(name, 2) for name in names[:3]])
+        async with pager(config):
+            await recorder.wait_for_taken(4)
+            await publish(kafka, topic, [resolved(name, 2) for name in names[3:]])
+            await recorder.wait_for_taken(7)
+    assert recorder.breaches == []
+    assert recorder.spoken()[0] == ("trigger", "inc-critical")
+    triggered = sorted(name for verb, name in recorder.spoken()[1:] if verb == "trigger")
+    done = sorted(name for verb, name in recorder.spoken() if verb == "resolve")
+    # The first three may have gone out before their end was read; what went out was resolved, and nothing is open.
+    assert set(triggered) >= set(names[3:])
+    assert triggered == done
+
+
+async def withheld(config: Config, names: Sequence[str]) -> None:
+    """Wait until the pager says of just these incidents that their page is held."""
+    url = f"http://127.0.0.1:{config.pager.web_port}/withheld"
+    async with aiohttp.ClientSession() as session:
+        found: list[str] = []
+        while found != sorted(names):
+            with contextlib.suppress(aiohttp.ClientError):
+                rows = (await (await session.get(url)).json())["withheld"]
+                found = sorted(row["incident_id"] for row in rows)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_window_silences_what_its_service_explains_and_lets_it_out_when_it_is_taken_back(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    topic, group, target = fresh("incidents"), fresh("pager"), fresh("pd")
+    await create_topic(kafka, topic)
+    other = paged("inc-00000002")
+    root = msgspec.structs.replace(other.root_cause, service="storage", candidates=[])
+    now = datetime.now(UTC)
+    file = tmp_path / "windows.toml"
+    file.write_text(
+        f"""
+        [[windows]]
+        id = "upgrade"
+        author = "ann"
+        comment = "new version"
+        starts = {(now - timedelta(hours=1)).isoformat()}
+        ends = {(now + timedelta(hours=1)).isoformat()}
+        services = ["payments-db"]
+        """
+    )
+    async with Recorder() as recorder, asyncio.timeout(90):
+        config = configured(kafka, topic, group, [pagerduty(recorder, target)])
+        config = config.model_copy(update={"pager": config.pager.model_copy(update={"windows_file": file})})
+        async with pager(config), aiohttp.ClientSession() as session:
+            # The second has another root, although payments-db takes part in it.
+            await publish(kafka, topic, [paged(), msgspec.structs.replace(other, root_cause=root)])
+            await recorder.wait_for_taken(1)
+            await withheld(config, ["inc-00000001"])
+            windows = await (await session.get(f"http://127.0.0.1:{config.pager.web_port}/windows")).json()
+            assert [(row["id"], row["state"]) for row in windows["windows"]] == [("upgrade", "open")]
+            file.write_text("")
+            await recorder.wait_for_taken(2)
+    assert recorder.spoken() == [("trigger", "inc-00000002"), ("trigger", "inc-00000001")]
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+async def test_a_topic_hears_every_event_as_a_cloudevent(kafka: Broker, mode: str) -> None:
+    topic, group, out = fresh("incidents"), fresh("pager"), fresh("events")
+    await create_topic(kafka, topic)
+    await create_topic(kafka, out)
+    target: dict[str, object] = {"type": "kafka", "name": fresh("topic"), "topic": out, "mode": mode}
+    async with (
+        asyncio.timeout(60),
+        AIOKafkaConsumer(out, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest") as consumer,
+    ):
+        async with pager(configured(kafka, topic, group, [target])):
+            await publish(kafka, topic, [paged(), updated(), resolved()])
+            records = [await consumer.getone() for _ in range(3)]
+    for record, event in zip(records, [paged(), updated(), resolved()], strict=True):
+        headers = {name: value.decode() for name, value in record.headers}
+        document = msgspec.json.decode(record.value)
+        assert record.key == event.incident_id.encode()
+        if mode == "structured":
+            assert headers["content-type"].startswith("application/cloudevents+json")
+            assert document["type"] == f"io.correlator.incident.{event.action.value}.v1"
+            document = document["data"]
+        else:
+            assert headers["ce_id"] == f"{event.incident_id}-{event.revision}"
+        assert msgspec.convert(document, IncidentEvent) == event
 
 
 async def test_two_pagers_share_the_work_and_one_takes_over_when_the_other_stops(kafka: Broker) -> None:

@@ -41,6 +41,8 @@ def breaches(body: bytes) -> list[str]:
         problems.append("event_action is none of the three")
     if event.get("event_action") == "trigger":
         problems += _payload_breaches(event.get("payload"))
+    if any(not image.get("src", "").startswith("https://") for image in event.get("images", [])):
+        problems.append("an image that is not of https")
     for link in event.get("links", []):
         if not str(link.get("href", "")).startswith(("http://", "https://")):
             problems.append("a link without an address")

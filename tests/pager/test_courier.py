@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 import aiohttp
@@ -15,14 +16,19 @@ import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
-from correlator.domain import IncidentEvent
+from correlator.config_pager import QuietHoursConfig
+from correlator.domain import Action, IncidentEvent, Severity
+from correlator.pager.alertmanager import Alertmanager, AlertmanagerWebhook
 from correlator.pager.courier import Channel, Clock, Courier
 from correlator.pager.exchange import Backoff
-from correlator.pager.mark import Mark, Standing
+from correlator.pager.gate import Gate, Policy
+from correlator.pager.jsm import Jsm
+from correlator.pager.mark import Dialect, Mark, Standing
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Position
 from correlator.pager.pagerduty import PagerDuty
 from correlator.pager.routes import Routes
+from correlator.pager.slack import SlackBot, SlackWebhook
 from correlator.pager.transports import http_transport
 from correlator.pager.webhook import Webhook
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
@@ -80,7 +86,7 @@ class Desk:
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
-Dialects = Callable[[Recorder], PagerDuty | Webhook]
+Dialects = Callable[[Recorder], Dialect]
 
 
 def pagerduty(recorder: Recorder) -> PagerDuty:
@@ -97,6 +103,8 @@ async def desk(
     memory: RecordedMemory | None = None,
     per_minute: int | None = None,
     recorder: Recorder | None = None,
+    routes: Routes | None = None,
+    clock: Clock = CLOCK,
 ) -> AsyncIterator[Desk]:
     memory = memory or RecordedMemory()
     metrics = PagerMetrics(CollectorRegistry())
@@ -107,12 +115,15 @@ async def desk(
         session = await stack.enter_async_context(aiohttp.ClientSession())
         courier = Courier(
             channel=Channel(
-                dialect=dialect(endpoint), transport=http_transport(session, TIMEOUT_SECONDS), per_minute=per_minute
+                dialect=dialect(endpoint),
+                transport=http_transport(session, TIMEOUT_SECONDS),
+                per_minute=per_minute,
+                routes=routes,
             ),
             marks=await memory.load("t"),
             memory=memory,
             backoff=Backoff(min_seconds=0.02, max_seconds=0.1),
-            clock=CLOCK,
+            clock=clock,
             metrics=metrics,
             partitions=frozenset({0}),
         )
@@ -328,3 +339,179 @@ async def test_repeats_are_finished_at_once() -> None:
         await at.finished()
         assert [call.headers["Idempotency-Key"] for call in at.recorder.calls] == ["inc-00000001-1", "inc-00000001-2"]
         assert all(call.headers["Authorization"] == "Bearer hunter2" for call in at.recorder.calls)
+
+
+def jsm(recorder: Recorder) -> Jsm:
+    return Jsm(name="t", base_url=recorder.url(), routes=Routes(default="KEY", addresses={"KEY": "genie"}))
+
+
+def alertmanager(recorder: Recorder) -> Alertmanager:
+    return Alertmanager(name="t", url=recorder.url())
+
+
+def alertmanager_webhook(recorder: Recorder) -> AlertmanagerWebhook:
+    return AlertmanagerWebhook(name="t", url=recorder.url("alertmanager-webhook"))
+
+
+def slack_bot(recorder: Recorder) -> SlackBot:
+    return SlackBot(name="t", base_url=recorder.url("slack-api"), token="xoxb-1", routes=Routes(default="C1"))
+
+
+def slack_webhook(recorder: Recorder) -> SlackWebhook:
+    addresses = {"HOOK": recorder.url("slack-hook")}
+    return SlackWebhook(name="t", routes=Routes(default="HOOK", addresses=addresses))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        (jsm, ["/v2/alerts", "/v2/alerts/inc-00000001/priority", "/v2/alerts/inc-00000001/close"]),
+        (alertmanager, ["/api/v2/alerts"] * 3),
+        (alertmanager_webhook, ["/alertmanager-webhook"] * 3),
+        (slack_bot, ["/slack-api/chat.postMessage", "/slack-api/chat.update", "/slack-api/chat.update"]),
+        (slack_webhook, ["/slack-hook"] * 2),
+    ],
+)
+async def test_every_target_hears_a_life_within_its_contract_and_outlives_a_failure(
+    dialect: Dialects, expected: list[str]
+) -> None:
+    async with desk(dialect) as at:
+        at.recorder.fail([Failure(status=503)])
+        for event in (
+            paged(),
+            incident(revision=2, action=Action.UPDATED, severity=Severity.WARNING),
+            resolved(revision=3),
+        ):
+            at.offer(event)
+            await at.finished()
+        assert at.recorder.breaches == []
+        assert [call.path for call in at.recorder.taken] == expected
+        assert at.courier.offsets.to_commit() == {0: 3}
+
+
+async def test_a_bots_message_is_edited_in_place_after_a_restart_too() -> None:
+    async with Recorder() as recorder:
+        memory = RecordedMemory()
+        async with desk(slack_bot, memory=memory, recorder=recorder) as at:
+            at.offer(paged())
+            await at.finished()
+        async with desk(slack_bot, memory=memory, recorder=recorder) as at:
+            at.offer(paged(), updated(revision=2), resolved(revision=3))
+            await at.finished()
+        posted, *edits = recorder.taken
+    assert posted.path == "/slack-api/chat.postMessage"
+    assert {(call.path, call.body["ts"]) for call in edits} == {("/slack-api/chat.update", memory_ref(memory))}
+
+
+def memory_ref(memory: RecordedMemory) -> str:
+    """Return the time stamp under which the message was remembered."""
+    (ref,) = {mark.ref for _, mark in memory.written if mark is not None and mark.ref}
+    return ref.partition("/")[2]
+
+
+class Hours:
+    """A clock whose wall time is set by hand."""
+
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
+        self.clock = Clock(monotonic=CLOCK.monotonic, wall=lambda: self.wall, jitter=lambda: 0.0)
+
+
+EVENING = datetime(2026, 11, 24, 22, tzinfo=UTC).timestamp()
+
+
+def quiet(recorder: Recorder) -> Gate:
+    return Gate(inner=pagerduty(recorder), policy=Policy(quiet_hours=QuietHoursConfig(classes=("sleep",))))
+
+
+async def test_a_held_page_is_told_counted_survives_a_restart_and_goes_out_in_the_morning() -> None:
+    hours, memory = Hours(EVENING), RecordedMemory()
+    with structlog.testing.capture_logs() as logs:
+        async with Recorder() as recorder:
+            async with desk(quiet, memory=memory, recorder=recorder, clock=hours.clock) as at:
+                at.offer(incident(page=True, severity=Severity.WARNING))
+                await at.finished()
+                assert recorder.calls == []
+                assert at.courier.offsets.to_commit() == {0: 1}
+                assert at.count("correlator_pages_withheld", target="t") == 1
+                assert at.count("correlator_page_holds_total", target="t", reason="quiet_hours", outcome="held") == 1
+                assert list(at.courier.withheld) == ["inc-00000001"]
+            hours.wall = EVENING + 10 * 3600
+            async with desk(quiet, memory=memory, recorder=recorder, clock=hours.clock) as at:
+                await recorder.wait_for_taken(1)
+                await at.until(lambda: not at.courier.withheld)
+                assert recorder.spoken() == [("trigger", "inc-00000001")]
+                released = at.count("correlator_page_holds_total", target="t", reason="quiet_hours", outcome="released")
+                assert released == 1
+                assert at.count("correlator_pages_withheld", target="t") == 0
+    told = [entry["event"] for entry in logs]
+    assert told == ["page held", "delivered", "held page released"]
+    assert (logs[0]["reason"], logs[0]["until"]) == ("quiet_hours", "2026-11-25T08:00:00.000Z")
+
+
+async def test_a_held_page_that_is_not_needed_any_more_is_dropped_with_its_reason() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with desk(quiet, clock=Hours(EVENING).clock) as at:
+            at.offer(incident(page=True, severity=Severity.WARNING))
+            await at.finished()
+            at.offer(resolved(revision=2))
+            await at.finished()
+            assert at.recorder.calls == []
+            assert at.count("correlator_page_holds_total", target="t", reason="quiet_hours", outcome="dropped") == 1
+    assert logs[-1]["event"] == "held page not needed any more, the incident ended"
+
+
+async def test_looking_again_at_a_held_page_is_neither_written_nor_told_nor_counted() -> None:
+    hours = Hours(EVENING)
+    with structlog.testing.capture_logs() as logs:
+        async with desk(quiet, clock=hours.clock) as at:
+            at.offer(incident(page=True, severity=Severity.WARNING))
+            await at.finished()
+            first = at.courier.withheld["inc-00000001"]
+            hours.wall += 31
+            at.offer(paged("inc-00000002"))
+            await at.until(lambda: at.courier.withheld["inc-00000001"].again_at > first.again_at)
+            await at.finished()
+            written = [incident_id for incident_id, _ in at.memory.written]
+            assert written.count("inc-00000001") == 1
+            assert at.count("correlator_notifications_total", target="t", action="none", outcome="unneeded") == 1
+    assert [entry["event"] for entry in logs].count("page held") == 1
+
+
+async def test_a_renewal_goes_out_by_itself_and_is_neither_written_nor_told() -> None:
+    hours = Hours(EVENING)
+    with structlog.testing.capture_logs() as logs:
+        async with desk(alertmanager, clock=hours.clock) as at:
+            at.offer(paged())
+            await at.finished()
+            written = len(at.memory.written)
+            hours.wall += 61
+            at.offer(incident("inc-nothing"))
+            await at.recorder.wait_for_taken(2)
+            await at.until(
+                lambda: at.count("correlator_notifications_total", target="t", action="renew", outcome="delivered")
+            )
+            await at.finished()
+            assert [one for one, _ in at.memory.written[written:]] == ["inc-nothing"]
+            assert at.recorder.breaches == []
+    assert [entry["event"] for entry in logs] == ["delivered"]
+
+
+async def test_pages_for_want_of_a_route_are_counted() -> None:
+    routes = Routes(default="KEY", table={"storage": "KEY_2"}, addresses={"KEY": KEY, "KEY_2": "f" * 32})
+
+    def routed(recorder: Recorder) -> PagerDuty:
+        return PagerDuty(name="t", base_url=recorder.url(), routes=routes)
+
+    async with desk(routed, routes=routes) as at:
+        at.offer(paged(), updated(), incident("inc-00000002", page=True, team="storage"))
+        await at.finished()
+        assert at.count("correlator_pages_unrouted_total", target="t") == 1
+
+
+async def test_an_incident_that_stands_open_where_nobody_finds_it_any_more_is_told() -> None:
+    memory = RecordedMemory(marks={"inc-00000001": Mark(revision=1, standing=Standing.OPEN, route="GONE")})
+    with structlog.testing.capture_logs() as logs:
+        async with desk(memory=memory, routes=Routes(default="KEY", addresses={"KEY": KEY})):
+            pass
+    assert [(entry["log_level"], entry["variable"]) for entry in logs] == [("error", "GONE")]

@@ -8,6 +8,7 @@ import pytest
 
 from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
 from correlator.pager.exchange import Delivered, Refused, Reply, Retry
+from correlator.pager.links import Links
 from correlator.pager.mark import NOTHING, Mark, Standing, Step, Verb
 from correlator.pager.pagerduty import MAX_BODY_BYTES, PagerDuty
 from correlator.pager.routes import Routes
@@ -112,6 +113,26 @@ def test_a_trigger_says_what_a_human_needs() -> None:
     assert payload["custom_details"]["owner"] == "payments"
     assert payload["custom_details"]["counts"]["events"] == 260
     assert body["links"] == [{"href": "https://ci.example/42", "text": "deploy 42"}]
+
+
+def test_links_and_images_are_those_a_human_can_open() -> None:
+    changes = [
+        {"summary": "graph", "image_url": "https://g.example/1.png"},
+        {"summary": "insecure", "image_url": "http://g.example/2.png"},
+        {"summary": "deploy 42", "url": "https://ci.example/42"},
+    ]
+    links = Links(incident_url="https://i.example/{incident_id}", runbook_url="https://r.example/{alert}")
+    dialect = PagerDuty(name="pd", base_url="https://events.example", routes=ROUTES, links=links)
+    body = dialect.request(incident(page=True, changes=changes), TRIGGER, 0.0).body
+    assert breaches(body) == []
+    event = json.loads(body)
+    assert [link["href"] for link in event["links"]] == [
+        "https://i.example/inc-00000001",
+        "https://r.example/PostgresDown",
+        "https://ci.example/42",
+    ]
+    assert event["client_url"] == "https://i.example/inc-00000001"
+    assert event["images"] == [{"src": "https://g.example/1.png", "alt": "graph"}]
 
 
 @pytest.mark.parametrize("severity", list(Severity))

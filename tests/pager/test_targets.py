@@ -4,22 +4,27 @@ import io
 
 import aiohttp
 import msgspec
+import pydantic
 import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from correlator.config_pager import PagerConfig, PagerDutyTarget, WebhookTarget
+from correlator.domain import Action
 from correlator.errors import ConfigError
 from correlator.pager.connection import Outage
-from correlator.pager.exchange import Backoff
+from correlator.pager.courier import Channel
+from correlator.pager.exchange import Backoff, Delivered
+from correlator.pager.gate import Gate, Policy
 from correlator.pager.intake import Poison, decode
-from correlator.pager.mark import NOTHING
+from correlator.pager.links import Links
+from correlator.pager.mark import NOTHING, mark_after
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.targets import channels
 from correlator.pager.transports import Topics
 from correlator.pager.web import application
-from tests.pager.incidents import paged
+from tests.pager.incidents import incident, paged
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOPICS = Topics({})
@@ -47,14 +52,132 @@ async def test_a_pager_without_a_target_is_an_error() -> None:
 async def test_targets_are_built_with_their_secrets() -> None:
     pager = PagerConfig(targets=(PagerDutyTarget(name="pd"), WebhookTarget(name="hook", url="http://x/y")))
     async with aiohttp.ClientSession() as session:
-        built = channels(
+        made = channels(
             pager, environ={"PAGERDUTY_ROUTING_KEY": KEY}, session=session, topics=TOPICS, windows=tuple, console=None
         )
-    assert [(channel.dialect.name, channel.per_minute) for channel in built] == [("pd", 110), ("hook", None)]
+    assert [(channel.dialect.name, channel.per_minute) for channel in made] == [("pd", 110), ("hook", None)]
     event = paged()
-    request = built[0].dialect.request(event, built[0].dialect.step(event, NOTHING, missed=False, now=0.0), 0.0)
+    request = made[0].dialect.request(event, made[0].dialect.step(event, NOTHING, missed=False, now=0.0), 0.0)
     assert request.url == "https://events.pagerduty.com/v2/enqueue"
     assert msgspec.json.decode(request.body)["routing_key"] == KEY
+
+
+ALL_KINDS: list[dict[str, object]] = [
+    {"type": "pagerduty", "name": "pd", "routing_key_envs": {"db": "PD_DB"}},
+    {"type": "jsm", "name": "jsm", "api_key_envs": {"db": "JSM_DB"}},
+    {"type": "alertmanager", "name": "am", "url": "http://am:9093", "token_env": "AM_TOKEN"},
+    {"type": "alertmanager_webhook", "name": "irm", "url": "http://irm", "token_env": "IRM_TOKEN"},
+    {"type": "slack", "name": "chat", "url_env": "SLACK_URL", "url_envs": {"db": "SLACK_DB"}},
+    {"type": "slack", "name": "bot", "token_env": "SLACK_TOKEN", "channel": "C1"},
+    {"type": "webhook", "name": "hook", "url": "http://hook", "secret_env": "HOOK_SECRET"},
+    {"type": "kafka", "name": "topic", "topic": "t"},
+    {"type": "console", "name": "screen"},
+]
+VARIABLES = {
+    "PAGERDUTY_ROUTING_KEY": KEY,
+    "PD_DB": "d" * 32,
+    "JSM_API_KEY": "j",
+    "JSM_DB": "jd",
+    "AM_TOKEN": "a",
+    "IRM_TOKEN": "i",
+    "SLACK_URL": "https://hooks.example/1",
+    "SLACK_DB": "https://hooks.example/2",
+    "SLACK_TOKEN": "xoxb-1",
+    "HOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+
+
+async def built(pager: PagerConfig, environ: dict[str, str]) -> dict[str, Channel]:
+    async with aiohttp.ClientSession() as session:
+        made = channels(pager, environ=environ, session=session, topics=TOPICS, windows=tuple, console=None)
+    return {channel.dialect.name: channel for channel in made}
+
+
+async def test_every_kind_of_target_is_built_and_speaks() -> None:
+    made = await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES)
+    assert list(made) == [target["name"] for target in ALL_KINDS]
+    event = paged()
+    for channel in made.values():
+        step = channel.dialect.step(event, NOTHING, missed=False, now=0.0)
+        assert channel.dialect.request(event, step, 0.0).body
+
+
+async def test_of_all_targets_every_missing_variable_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), {})
+    assert [name for name in VARIABLES if name not in str(caught.value)] == []
+    assert "pager.targets.pd.routing_key_envs.db" in str(caught.value)
+
+
+async def test_a_signing_secret_that_is_none_is_told_without_showing_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES | {"HOOK_SECRET": "whsec_!hush"})
+    assert "secret_env" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+async def test_a_resolve_finds_the_key_of_the_opening_after_the_table_has_changed() -> None:
+    before = PagerConfig.model_validate(
+        {"targets": [{"type": "pagerduty", "name": "pd", "routing_key_envs": {"payments": "PD_DB"}}]}
+    )
+    after = PagerConfig.model_validate({"targets": [{"type": "pagerduty", "name": "pd"}]})
+    opening = (await built(before, VARIABLES))["pd"].dialect.step(paged(), NOTHING, missed=False, now=0.0)
+    mark = mark_after(paged(), opening, NOTHING, Delivered(), partition=0, at=0)
+    assert "d" * 32 not in msgspec.json.encode(mark).decode(), "no secret is written to Kafka"
+    dialect = (await built(after, VARIABLES))["pd"].dialect
+    # The owner has changed too.
+    end = incident(revision=2, action=Action.RESOLVED, team="another")
+    request = dialect.request(end, dialect.step(end, mark, missed=False, now=0.0), 0.0)
+    assert msgspec.json.decode(request.body)["routing_key"] == "d" * 32
+
+
+async def test_what_interrupts_a_human_is_behind_quiet_hours_and_windows_unless_told_otherwise() -> None:
+    settings = {"targets": [*ALL_KINDS, {"type": "jsm", "name": "free", "quiet_hours": False, "windows": False}]}
+    made = await built(PagerConfig.model_validate(settings), VARIABLES)
+
+    def policy(name: str) -> Policy:
+        gate = made[name].dialect
+        assert isinstance(gate, Gate)
+        return gate.policy
+
+    assert {name for name in made if policy(name).quiet_hours} == {"pd", "jsm", "am", "irm"}
+    assert {name for name in made if policy(name).windows} == {"pd", "jsm", "am", "irm", "chat", "bot"}
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ({"type": "slack", "name": "a"}, "either url_env"),
+        ({"type": "slack", "name": "a", "url_env": "U", "token_env": "T", "channel": "C"}, "either url_env"),
+        ({"type": "slack", "name": "a", "token_env": "T"}, "needs a channel"),
+        ({"type": "slack", "name": "a", "url_env": "U", "channels": {"x": "C"}}, "channels to token_env"),
+        ({"type": "kafka", "name": "a", "topic": "no/topic"}, "topic"),
+        ({"type": "webhook", "name": "a", "url": "http://x", "quiet_hours": True}, "quiet_hours"),
+        ({"type": "pagerduty", "name": "a", "min_severity": "unknown"}, "min_severity"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused(target: dict[str, object], problem: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=problem):
+        PagerConfig.model_validate({"targets": [target]})
+
+
+@pytest.mark.parametrize(
+    "template", ["https://x/{nonsense}", "https://x/{0}", "https://x/{", "ftp://x", "{service}", "{service.x}"]
+)
+def test_a_template_of_links_that_cannot_be_filled_in_is_refused(template: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=r"filled in|http"):
+        PagerConfig(runbook_url=template)
+
+
+def test_a_link_quotes_what_is_filled_in_and_is_left_out_where_there_is_nothing_to_fill_in() -> None:
+    links = Links(incident_url="https://i/{incident_id}", runbook_url="https://r/{alert}?s={service}")
+    event = paged()
+    root = msgspec.structs.replace(event.root_cause, alert="a b/c", service="x&y")
+    named = msgspec.structs.replace(event, root_cause=root)
+    assert links.of(named) == [("Incident", "https://i/inc-00000001"), ("Runbook", "https://r/a%20b%2Fc?s=x%26y")]
+    silent = msgspec.structs.replace(event, root_cause=msgspec.structs.replace(event.root_cause, alert=None))
+    assert [text for text, _ in links.of(silent)] == ["Incident"]
+    assert Links().of(event) == []
 
 
 async def test_the_terminal_prints_what_it_is_given() -> None:
