@@ -24,6 +24,10 @@ from correlator.pager.mark import NOTHING, Dialect, Mark, Step, Verb, ends, inte
 from correlator.pager.offsets import Position
 from correlator.pager.rate import SlidingWindow
 
+#: After a restart a held page is judged anew when so much time has passed, so that its end is read first if it came
+#: while nobody ran.
+SETTLE_SECONDS = 5.0
+
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """One step to take for one event. `intent`, where there is one, must be durable before anything is sent."""
@@ -103,8 +107,12 @@ class Lane:
         self._due: list[tuple[int, int, str]] = []
         self._withheld: dict[str, Mark] = {}
         self.events_held = 0
-        for incident_id, mark in self._marks.items():
-            self._arm(incident_id, mark)
+        soon = round((wall() + SETTLE_SECONDS) * 1000)
+        for incident_id, mark in marks.items():
+            # Hours and windows may have been configured anew since.
+            known = msgspec.structs.replace(mark, again_at=soon) if mark.hold else mark
+            self._marks[incident_id] = known
+            self._arm(incident_id, known)
 
     @property
     def withheld(self) -> Mapping[str, Mark]:

@@ -2,7 +2,7 @@
 
 The gate holds back openings only. What the target knows of is told to its end, whatever the hour: a resolve is never
 held, and neither is an update. A held page is owed: the mark remembers it with the newest event, and it is judged again
-when its time comes and, so that changed windows are noticed, every half minute.
+when its time comes and, so that changed windows are noticed, every ten seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from correlator.pager.hours import held_until, rules_of
 from correlator.pager.mark import Dialect, Hold, HoldReason, Mark, Standing, Step, Verb, ends
 from correlator.pager.windows import silencing
 
-REVISIT_SECONDS = 30.0
+REVISIT_SECONDS = 10.0
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

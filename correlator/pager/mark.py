@@ -218,7 +218,7 @@ def mark_after(
         partition=partition,
         at=at,
         hold=hold,
-        kept=kept_form(event) if again_at else None,
+        kept=kept_form(event) if again_at or hold else None,
         again_at=again_at,
     )
 

@@ -290,10 +290,10 @@ async def test_a_topic_hears_every_event_as_a_cloudevent(kafka: Broker, mode: st
     async with (
         asyncio.timeout(60),
         AIOKafkaConsumer(out, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest") as consumer,
+        pager(configured(kafka, topic, group, [target])),
     ):
-        async with pager(configured(kafka, topic, group, [target])):
-            await publish(kafka, topic, [paged(), updated(), resolved()])
-            records = [await consumer.getone() for _ in range(3)]
+        await publish(kafka, topic, [paged(), updated(), resolved()])
+        records = [await consumer.getone() for _ in range(3)]
     for record, event in zip(records, [paged(), updated(), resolved()], strict=True):
         headers = {name: value.decode() for name, value in record.headers}
         document = msgspec.json.decode(record.value)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from correlator.config_pager import QuietHoursConfig, WindowConfig
 from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
+from correlator.pager.delivery import SETTLE_SECONDS
 from correlator.pager.gate import REVISIT_SECONDS, Gate, Policy
 from correlator.pager.mark import MAX_KEPT_BYTES, NOTHING, HoldReason, Mark, Standing, Step, Verb, kept_form
 from correlator.pager.offsets import Position
@@ -117,7 +118,7 @@ def test_a_window_silences_a_critical_until_it_closes_and_then_it_pages_if_it_st
     assert step(gate, paged(), held(silent), NIGHT + 3600).verb is Verb.TRIGGER
 
 
-def test_a_window_that_is_taken_back_lets_the_page_out_within_half_a_minute() -> None:
+def test_a_window_that_is_taken_back_lets_the_page_out_within_seconds() -> None:
     windows = [WINDOW]
     gate = Gate(inner=PD, policy=Policy(windows=lambda: tuple(windows)))
     silent = step(gate, paged())
@@ -184,13 +185,24 @@ def test_a_lane_comes_back_to_a_held_page_by_itself_and_a_restarted_one_too() ->
     memory[ID] = lane.withheld[ID]
     assert lane.take(0.0) is None
     assert lane.wake_at(0.0) == REVISIT_SECONDS
-    for held_lane in (lane, lane_of(at_night(), memory, wall=lambda: clock[0])):
+    restarted = lane_of(at_night(), memory, wall=lambda: clock[0])
+    assert restarted.wake_at(0.0) == SETTLE_SECONDS, "after a restart it is judged soon"
+    for held_lane in (lane, restarted):
         clock[0] = NIGHT + REVISIT_SECONDS
         assert [verb for verb, _, _ in drain(held_lane)] == [Verb.NONE]
         clock[0] = MORNING
         assert drain(held_lane) == [(Verb.TRIGGER, ID, 1)]
         assert not held_lane.withheld
         clock[0] = NIGHT
+
+
+def test_a_held_page_whose_end_is_read_right_after_a_restart_does_not_go_out() -> None:
+    clock = [MORNING]
+    mark = Mark(revision=1, kept=warning(), again_at=1, hold=step(at_night(), warning()).hold)
+    lane = lane_of(at_night(), {ID: mark}, wall=lambda: clock[0])
+    offer(lane, [resolved(revision=2)])
+    clock[0] += SETTLE_SECONDS
+    assert drain(lane) == [(Verb.NONE, ID, 2)]
 
 
 def test_a_held_page_of_a_partition_of_others_is_left_to_them() -> None:
@@ -202,19 +214,24 @@ def test_a_held_page_of_a_partition_of_others_is_left_to_them() -> None:
 
 
 def test_a_released_page_goes_before_updates() -> None:
+    clock = [MORNING]
     mark = Mark(revision=2, kept=warning(2, Action.UPDATED), again_at=1, hold=step(at_night(), warning()).hold)
     others = {f"inc-{number}": OPEN for number in range(3)}
-    lane = lane_of(at_night(), {ID: mark, **others}, wall=lambda: MORNING, limit=5)
+    lane = lane_of(at_night(), {ID: mark, **others}, wall=lambda: clock[0], limit=5)
     offer(lane, [updated(f"inc-{number}") for number in range(3)])
+    clock[0] += SETTLE_SECONDS
     assert taken(lane).event.incident_id == ID
 
 
 def test_a_page_killed_after_its_intent_is_still_owed_although_its_event_is_not_read_again() -> None:
+    clock = [MORNING]
     hold = step(at_night(), warning()).hold
-    lane = lane_of(at_night(), {ID: Mark(revision=1, kept=warning(), again_at=1, hold=hold)}, wall=lambda: MORNING)
+    lane = lane_of(at_night(), {ID: Mark(revision=1, kept=warning(), again_at=1, hold=hold)}, wall=lambda: clock[0])
+    clock[0] += SETTLE_SECONDS
     intent = taken(lane).intent
     assert intent is not None
-    restarted = lane_of(at_night(), {ID: intent}, wall=lambda: MORNING)
+    restarted = lane_of(at_night(), {ID: intent}, wall=lambda: clock[0])
+    clock[0] += SETTLE_SECONDS
     assert drain(restarted) == [(Verb.TRIGGER, ID, 1)]
 
 
