@@ -85,11 +85,31 @@ def test_every_environment_variable_is_documented() -> None:
     assert dict(rows) == dict(ENVIRONMENT)
 
 
+def test_the_example_of_paging_is_valid() -> None:
+    text = (ROOT / "docs" / "paging.md").read_text(encoding="utf-8")
+    configuration, windows = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    pager = Config.model_validate(tomllib.loads(configuration)).pager
+    assert [target.type for target in pager.targets] == ["pagerduty", "slack"]
+    assert [window.id for window in pager.windows] == ["backups"]
+    assert [WindowConfig.model_validate(table).id for table in tomllib.loads(windows)["windows"]] == [
+        "payments-db-upgrade"
+    ]
+
+
 def test_the_example_is_valid_as_it_stands_and_with_its_comments_taken_off() -> None:
     assert load(EXAMPLE, environ={}).pager.targets[0].name == "pagerduty"
     text = EXAMPLE.read_text(encoding="utf-8")
     settings = re.sub(r"^# (?=\[|[a-z_.]+ = )", "", text, flags=re.MULTILINE)
     config = Config.model_validate(tomllib.loads(settings))
-    assert len(config.pager.targets) == 2
+    assert [target.type for target in config.pager.targets] == [
+        "pagerduty",
+        "jsm",
+        "alertmanager",
+        "slack",
+        "kafka",
+        "webhook",
+    ]
+    assert config.pager.quiet_hours.classes == ("sleep",)
+    assert [window.id for window in config.pager.windows] == ["backups"]
     assert config.naming.scope_labels == ("environment", "region")
     assert config.kafka.security_protocol == "SASL_SSL"
