@@ -168,12 +168,16 @@ def _show_summary(summary: Any, form: str) -> None:
 @cli.command("check-config")
 @_configured
 def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
-    """Check the configuration, and the topology it names, with the loader that the worker uses."""
+    """Check the configuration, and the topology and windows it names, with the loaders that the processes use."""
+    from correlator.pager import windowbook
+
     config = load(config_path, overrides)
     click.echo(f"configuration is valid, version {config.version()}")
     if config.worker.topology is not None:
         graph = topology_file.load(config.worker.topology)
         click.echo(f"topology is valid: {_size(graph)}")
+    if config.pager.windows_file is not None:
+        click.echo(f"windows are valid: {len(windowbook.load(config.pager.windows_file))}")
 
 
 @cli.group()

@@ -16,6 +16,7 @@ import pydantic
 import structlog
 
 from correlator.config_pager import WindowConfig
+from correlator.errors import ConfigError
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.windows import open_until
 
@@ -62,6 +63,19 @@ class WindowBook:
         for text in problems:
             log.error("a window that silences nothing", file=str(self._path), problem=text)
         log.info("windows read", file=str(self._path), windows=[window.id for window in self._read])
+
+
+def load(path: Path) -> tuple[WindowConfig, ...]:
+    """Read a file of windows that must be free of mistakes, for a check before it is put in place.
+
+    Raises:
+        ConfigError: naming every problem.
+    """
+    content, problem = _content(path)
+    found, problems = ((), [problem or ""]) if content is None else parse(content)
+    if problems:
+        raise ConfigError(str(path), problems)
+    return found
 
 
 def parse(content: bytes) -> tuple[tuple[WindowConfig, ...], list[str]]:

@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from correlator.config_pager import WindowConfig
 from correlator.domain import Candidate, IncidentEvent, Severity
+from correlator.errors import ConfigError
 from correlator.pager.metrics import PagerMetrics
-from correlator.pager.windowbook import WindowBook, parse
+from correlator.pager.windowbook import WindowBook, load, parse
 from correlator.pager.windows import covers, open_until, silencing
 from tests.pager.incidents import incident
 
@@ -215,6 +216,18 @@ def test_of_a_file_the_good_windows_count_and_every_bad_one_is_told(
     assert [one.id for one in found] == ids
     assert all(any(problem in line for line in told) for problem in problems)
     assert bool(told) == bool(problems)
+
+
+def test_a_check_of_a_file_tells_of_every_problem(tmp_path: Path) -> None:
+    file = tmp_path / "windows.toml"
+    file.write_text(GOOD)
+    assert [one.id for one in load(file)] == ["good"]
+    file.write_text(GOOD + "[[windows]]\nid = '?'\n[[windows]]\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [key for key in ("windows.1.id", "windows.1.author", "windows.2.id") if key not in str(caught.value)] == []
+    with pytest.raises(ConfigError, match=r"missing\.toml"):
+        load(tmp_path / "missing.toml")
 
 
 async def test_a_file_is_read_again_when_it_changes_and_silences_nothing_once_it_cannot_be_read(tmp_path: Path) -> None:
