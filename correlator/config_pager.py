@@ -255,6 +255,8 @@ class PagerConfig(_Section):
     windows: tuple[WindowConfig, ...] = ()
     #: More windows, read again whenever the file changes.
     windows_file: Path | None = None
+    #: A compacted topic of more: key = id, value = a window as JSON, no value = taken back.
+    windows_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
 
     @pydantic.field_validator("targets")
     @classmethod

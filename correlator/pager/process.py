@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 import aiohttp
 import structlog
@@ -29,6 +29,7 @@ from correlator.pager.transports import Topics
 from correlator.pager.visible import windows_report, withheld_report
 from correlator.pager.web import application
 from correlator.pager.windowbook import POLL_SECONDS, WindowBook
+from correlator.pager.windowtopic import WindowTopic
 
 CLOCK = Clock(monotonic=time.monotonic, wall=time.time, jitter=random.random)
 
@@ -60,7 +61,8 @@ async def run(
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         settings = client_settings(config.kafka)
         topics = Topics(settings)
-        book = WindowBook(config.pager.windows, config.pager.windows_file, metrics)
+        sent = _window_topic(config, settings)
+        book = WindowBook(config.pager.windows, config.pager.windows_file, metrics, sent)
         targets = channels(
             config.pager,
             environ=environ,
@@ -94,7 +96,7 @@ async def run(
                 # Before anything is paged: a window that is open now must be known by then.
                 await book.refresh(CLOCK.wall())
                 await _connect(memory, stop)
-                await _until_stopped(intakes, book, stop)
+                await _until_stopped(intakes, book, sent, stop)
             finally:
                 await memory.stop()
                 await topics.close()
@@ -113,8 +115,18 @@ async def _connect(memory: KafkaMemory, stop: asyncio.Event) -> None:
             return
 
 
-async def _until_stopped(intakes: tuple[Intake, ...], book: WindowBook, stop: asyncio.Event) -> None:
+def _window_topic(config: Config, settings: Mapping[str, Any]) -> WindowTopic | None:
+    topic = config.pager.windows_topic
+    return None if topic is None else WindowTopic(settings, topic, Outage(CLOCK.jitter, topic=topic))
+
+
+async def _until_stopped(
+    intakes: tuple[Intake, ...], book: WindowBook, sent: WindowTopic | None, stop: asyncio.Event
+) -> None:
     async with asyncio.TaskGroup() as group:
+        if sent is not None:
+            group.create_task(sent.follow(stop), name="topic of windows")
+            await sent.caught_up(stop)
         group.create_task(_keep_reading(book, stop), name="windows")
         for intake in intakes:
             group.create_task(intake.run(stop), name=f"intake {intake.target}")

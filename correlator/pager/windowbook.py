@@ -1,4 +1,4 @@
-"""The windows of the moment: those of the configuration, and those of a file that is read again when it changes.
+"""The windows of the moment: of the configuration, of a file that is read again when it changes, and of a topic.
 
 A window that cannot be understood silences nothing, and so does a file that cannot be read: in doubt, page.
 """
@@ -19,6 +19,7 @@ from correlator.config_pager import WindowConfig
 from correlator.errors import ConfigError
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.windows import open_until
+from correlator.pager.windowtopic import WindowTopic
 
 POLL_SECONDS = 2.0
 MAX_FILE_BYTES = 4_000_000
@@ -29,7 +30,14 @@ log = structlog.get_logger("correlator.pager")
 class WindowBook:
     """Knows the windows. Call `refresh` now and then."""
 
-    def __init__(self, configured: Sequence[WindowConfig], path: Path | None, metrics: PagerMetrics) -> None:
+    def __init__(
+        self,
+        configured: Sequence[WindowConfig],
+        path: Path | None,
+        metrics: PagerMetrics,
+        topic: WindowTopic | None = None,
+    ) -> None:
+        self._topic = topic
         self._configured = tuple(configured)
         self._path = path
         self._metrics = metrics
@@ -39,7 +47,11 @@ class WindowBook:
 
     def windows(self) -> tuple[WindowConfig, ...]:
         """Return all windows, open or not."""
-        return self._configured + self._read
+        found = self._configured + self._read
+        if self._topic is None:
+            return found
+        # Where an id is taken, the window of the topic counts too: each silences what it says.
+        return found + tuple(self._topic.windows.values())
 
     async def refresh(self, now: float) -> None:
         """Read the file if it changed, and count the windows; `now` is seconds since the epoch."""
@@ -51,7 +63,8 @@ class WindowBook:
         states = Counter(state_of(window, now) for window in self.windows())
         for state in ("open", "waiting", "over"):
             self._metrics.windows.labels(state).set(states[state])
-        self._metrics.windows.labels("invalid").set(self._invalid)
+        sent = 0 if self._topic is None else len(self._topic.invalid)
+        self._metrics.windows.labels("invalid").set(self._invalid + sent)
 
     def _take_over(self, content: bytes | None, problem: str | None) -> None:
         found, problems = ((), [problem]) if content is None else parse(content)

@@ -281,6 +281,43 @@ async def test_a_window_silences_what_its_service_explains_and_lets_it_out_when_
     assert recorder.spoken() == [("trigger", "inc-00000002"), ("trigger", "inc-00000001")]
 
 
+async def test_a_window_of_the_topic_is_known_before_the_first_page_and_is_taken_back_by_a_record_without_value(
+    kafka: Broker,
+) -> None:
+    topic, group, target, planned = fresh("incidents"), fresh("pager"), fresh("pd"), fresh("windows")
+    await create_topic(kafka, topic)
+    await create_topic(kafka, planned, partitions=2)
+    now = datetime.now(UTC)
+    window = {
+        "id": "upgrade",
+        "author": "ann",
+        "comment": "new version",
+        "starts": (now - timedelta(hours=1)).isoformat(),
+        "ends": (now + timedelta(hours=1)).isoformat(),
+        "services": ["payments-db"],
+    }
+
+    async def say(key: str, value: bytes | None) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+            await producer.send_and_wait(planned, value, key=key.encode())
+
+    await say("upgrade", msgspec.json.encode(window))
+    await say("rubbish", b"{")
+    await publish(kafka, topic, [paged()])
+    registry = CollectorRegistry()
+    async with Recorder() as recorder, asyncio.timeout(90):
+        config = configured(kafka, topic, group, [pagerduty(recorder, target)])
+        config = config.model_copy(update={"pager": config.pager.model_copy(update={"windows_topic": planned})})
+        async with pager(config, registry):
+            await withheld(config, ["inc-00000001"])
+            while registry.get_sample_value("correlator_windows", {"state": "invalid"}) != 1:
+                await asyncio.sleep(0.05)
+            assert recorder.calls == []
+            await say("upgrade", None)
+            await recorder.wait_for_taken(1)
+    assert recorder.spoken() == [("trigger", "inc-00000001")]
+
+
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 async def test_a_topic_hears_every_event_as_a_cloudevent(kafka: Broker, mode: str) -> None:
     topic, group, out = fresh("incidents"), fresh("pager"), fresh("events")
