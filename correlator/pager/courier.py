@@ -14,7 +14,7 @@ from correlator.domain import IncidentEvent
 from correlator.pager.delivery import Lane, Work
 from correlator.pager.exchange import Backoff, Delivered, Refused, Retry, Transport, TransportError, Verdict
 from correlator.pager.holds import tell_of_hold
-from correlator.pager.mark import Dialect, Mark, Verb, mark_after, says_the_same, urgent
+from correlator.pager.mark import Dialect, Mark, Standing, Verb, mark_after, says_the_same, urgent
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Offsets, Position
 from correlator.pager.rate import SlidingWindow
@@ -44,12 +44,16 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A configured target: how it is spoken to, what carries the words, and, where there is one, its routing table."""
+    """A configured target: how it is spoken to, what carries the words, and, where there is one, its routing table.
+
+    `hour_class` is that of an instant for the owner of an incident, where the target interrupts humans.
+    """
 
     dialect: Dialect
     transport: Transport
     per_minute: int | None = None
     routes: Routes | None = None
+    hour_class: Callable[[IncidentEvent, float], str] | None = None
 
 
 class Courier:
@@ -69,6 +73,7 @@ class Courier:
         self._dialect = channel.dialect
         self._transport = channel.transport
         self._routes = channel.routes
+        self._hour_class = channel.hour_class
         self._memory = memory
         self._backoff = backoff
         self._clock = clock
@@ -244,8 +249,8 @@ class Courier:
         if isinstance(verdict, Refused):
             self._say("error", "refused by target, not retried", work, detail=verdict.detail)
         elif verb is not Verb.NONE:
-            if work.intent and self._routes and self._routes.table and work.step.route == self._routes.default:
-                self._metrics.unrouted.labels(self.target).inc()
+            if verb is Verb.TRIGGER and work.mark.standing is not Standing.OPEN:
+                self._count_opening(work)
             if verb is not Verb.RENEW:
                 self._say("info", "delivered", work, attempts=work.attempt, seconds=round(seconds, 3))
             if self._failing_since is not None:
@@ -265,6 +270,14 @@ class Courier:
             sent=work.step.verb.value,
             **more,
         )
+
+    def _count_opening(self, work: Work) -> None:
+        routes = self._routes
+        if routes is not None and routes.table and work.step.route == routes.default:
+            self._metrics.unrouted.labels(self.target).inc()
+        if self._hour_class is not None:
+            hours = self._hour_class(work.event, self._clock.wall())
+            self._metrics.interruptions.labels(self.target, hours).inc()
 
     def _tell_of_lost_routes(self, marks: Mapping[str, Mark]) -> None:
         """Say which incidents stand open at an address that has left the environment: the resolve cannot find them."""

@@ -49,6 +49,12 @@ def hour_class(local: datetime, holidays: Collection[date]) -> HourClass:
     return "business" if is_workday and local.time() < time(18) else "off"
 
 
+def class_of(config: QuietHoursConfig, team: str | None, now: float) -> HourClass:
+    """Return the class of an instant (seconds) for a team."""
+    rules = rules_of(config, team)
+    return hour_class(datetime.fromtimestamp(now, UTC).astimezone(rules.zone), rules.holidays)
+
+
 def held_until(rules: TeamRules, severity: Severity, now: float) -> tuple[HourClass, float] | None:
     """Return the class of hours that holds a page of this severity, and the instant (seconds) at which they end.
 

@@ -65,6 +65,12 @@ class PagerMetrics:
             ["target", "reason", "outcome"],
             registry=registry,
         )
+        self.interruptions = Counter(
+            "correlator_interruptions",
+            "Incidents opened at a target that interrupts humans, by the class of the hour in the owner's time zone.",
+            ["target", "hour_class"],
+            registry=registry,
+        )
         self.windows = Gauge(
             "correlator_windows",
             "Maintenance windows and silences: open, waiting, over, and invalid ones, which silence nothing.",

@@ -23,13 +23,14 @@ from correlator.config_pager import (
     WebhookTarget,
     WindowConfig,
 )
-from correlator.domain import Severity
+from correlator.domain import IncidentEvent, Severity
 from correlator.errors import ConfigError
 from correlator.pager.alertmanager import Alertmanager, AlertmanagerWebhook
 from correlator.pager.cloudevents import CloudEvents
 from correlator.pager.console import Console
 from correlator.pager.courier import Channel
 from correlator.pager.gate import Gate, Policy
+from correlator.pager.hours import class_of
 from correlator.pager.jsm import Jsm
 from correlator.pager.links import Links
 from correlator.pager.mark import Dialect
@@ -110,6 +111,7 @@ class _Builder:
             dialect=self._gated(target, dialect),
             transport=transport,
             per_minute=per_minute,
+            hour_class=self._hour_class if not isinstance(target, WebhookTarget) and target.quiet_hours else None,
             routes=dialect.routes if isinstance(dialect, PagerDuty | Jsm | SlackBot | SlackWebhook) else None,
         )
 
@@ -204,6 +206,9 @@ class _Builder:
             windows=self.windows if target.windows else None,
         )
         return Gate(inner=dialect, policy=policy)
+
+    def _hour_class(self, event: IncidentEvent, now: float) -> str:
+        return class_of(self.pager.quiet_hours, event.owner.team if event.owner else None, now)
 
     def _secret(self, variable: str, key: str) -> str:
         value = self.environ.get(variable, "").strip()

@@ -95,6 +95,7 @@ async def desk(
     per_minute: int | None = None,
     recorder: Recorder | None = None,
     routes: Routes | None = None,
+    hour_class: Callable[[IncidentEvent, float], str] | None = None,
     clock: Clock = CLOCK,
 ) -> AsyncIterator[Desk]:
     memory = memory or RecordedMemory()
@@ -110,6 +111,7 @@ async def desk(
                 transport=http_transport(session, TIMEOUT_SECONDS),
                 per_minute=per_minute,
                 routes=routes,
+                hour_class=hour_class,
             ),
             marks=await memory.load("t"),
             memory=memory,

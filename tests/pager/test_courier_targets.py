@@ -116,6 +116,18 @@ async def test_pages_for_want_of_a_route_are_counted() -> None:
         assert at.count("correlator_pages_unrouted_total", target="t") == 1
 
 
+async def test_interruptions_are_counted_by_the_hour_of_the_owner_once_for_an_incident() -> None:
+    async with desk(hour_class=lambda event, now: "sleep" if event.owner else "off") as at:
+        at.recorder.fail([Failure(status=500)])
+        at.offer(paged(), updated(), incident("inc-00000002", page=True, team=None), incident("inc-quiet"))
+        await at.finished()
+        found = {
+            hours: at.count("correlator_interruptions_total", target="t", hour_class=hours)
+            for hours in ("sleep", "off")
+        }
+        assert found == {"sleep": 1, "off": 1}
+
+
 async def test_an_incident_that_stands_open_where_nobody_finds_it_any_more_is_told() -> None:
     memory = RecordedMemory(marks={"inc-00000001": Mark(revision=1, standing=Standing.OPEN, route="GONE")})
     with structlog.testing.capture_logs() as logs:

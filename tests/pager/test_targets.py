@@ -141,6 +141,7 @@ async def test_what_interrupts_a_human_is_behind_quiet_hours_and_windows_unless_
         return gate.policy
 
     assert {name for name in made if policy(name).quiet_hours} == {"pd", "jsm", "am", "irm"}
+    assert {name for name in made if made[name].hour_class} == {"pd", "jsm", "am", "irm"}
     assert {name for name in made if policy(name).windows} == {"pd", "jsm", "am", "irm", "chat", "bot"}
 
 
