@@ -223,6 +223,17 @@ def mark_after(
     )
 
 
+def supersedes(mark: Mark, known: Mark) -> bool:
+    """True if a mark that was written later than a known one says more: of a revision at least as high.
+
+    A hold does not take the place of an opening by the same event. Only a member that was suspended while it wrote the
+    hold, and another meanwhile let the page out, writes in this order; the resolve is owed all the same.
+    """
+    if mark.revision == known.revision and mark.hold is not None and known.owes_resolve and not mark.owes_resolve:
+        return False
+    return mark.revision >= known.revision
+
+
 def says_the_same(mark: Mark, other: Mark) -> bool:
     """True if two marks differ in nothing that a restart would not find out by itself: when, and when again."""
     return msgspec.structs.replace(mark, at=0, again_at=0) == msgspec.structs.replace(other, at=0, again_at=0)

@@ -6,10 +6,11 @@ for every event of an incident is little beside the delivery itself.
 
 A kill between a target's reply and the record of it is the one window in which something may be sent twice. At
 PagerDuty the repeat is harmless: a trigger again while its incident is open, or a resolve of what is resolved. The
-reverse, a trigger after a recorded resolve, cannot happen. A webhook sees the repeat's Idempotency-Key.
+reverse, a trigger after a recorded resolve, cannot happen. A webhook sees the repeat's Idempotency-Key; in Slack a
+second message may stand beside the first. A held page is in its mark with the newest event, so its offset is committed.
 
 Of the records of a key the one with the highest revision counts, the last of equals: a member that was suspended,
-lost its partitions and wakes may still write an older one.
+lost its partitions and wakes may still write an older one (`mark.supersedes`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from correlator.pager.mark import Mark
+from correlator.pager.mark import NOTHING, Mark, supersedes
 
 STATE_TOPIC = "correlator-pager-state"
 
@@ -147,6 +148,5 @@ def _apply(marks: dict[str, Mark], prefix: str, key: bytes | None, value: bytes 
     except msgspec.MsgspecError as error:
         log.error("unreadable record in the pager's memory, ignored", key=name, error=str(error))
         return
-    known = marks.get(incident_id)
-    if known is None or mark.revision >= known.revision:
+    if supersedes(mark, marks.get(incident_id, NOTHING)):
         marks[incident_id] = mark

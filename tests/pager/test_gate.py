@@ -15,7 +15,7 @@ from correlator.config_pager import QuietHoursConfig, WindowConfig
 from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
 from correlator.pager.delivery import SETTLE_SECONDS
 from correlator.pager.gate import REVISIT_SECONDS, Gate, Policy
-from correlator.pager.mark import MAX_KEPT_BYTES, NOTHING, HoldReason, Mark, Standing, Step, Verb, kept_form
+from correlator.pager.mark import MAX_KEPT_BYTES, NOTHING, HoldReason, Mark, Standing, Step, Verb, kept_form, supersedes
 from correlator.pager.offsets import Position
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 from tests.pager.test_delivery import HOOK, PD, STEPS, Endpoint, Pager, drain, finish, lane_of, offer, taken
@@ -233,6 +233,17 @@ def test_a_page_killed_after_its_intent_is_still_owed_although_its_event_is_not_
     restarted = lane_of(at_night(), {ID: intent}, wall=lambda: clock[0])
     clock[0] += SETTLE_SECONDS
     assert drain(restarted) == [(Verb.TRIGGER, ID, 1)]
+
+
+def test_a_hold_written_late_by_a_pager_that_was_suspended_does_not_make_a_resolve_forgotten() -> None:
+    hold = step(at_night(), warning()).hold
+    late, opened = Mark(revision=1, hold=hold), OPEN
+    assert not supersedes(late, opened)
+    assert supersedes(opened, late)
+    assert supersedes(late, Mark(revision=1, hold=hold)) and supersedes(late, NOTHING)
+    assert supersedes(Mark(revision=2, ended=True), opened) and not supersedes(late, Mark(revision=2, ended=True))
+    # The intent of a released page still carries its hold.
+    assert supersedes(Mark(revision=1, standing=Standing.OPENING, hold=hold), late)
 
 
 def test_a_kept_event_fits_into_a_record() -> None:
