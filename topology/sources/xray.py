@@ -31,14 +31,14 @@ def read(payload: bytes) -> Findings:
     names = {node.get("ReferenceId"): service_name(text(node.get("Name"))) for node in nodes
              if isinstance(node.get("ReferenceId"), int)}  # fmt: skip
     edges, problems = [], []
-    kinds: dict[str, ServiceKind] = {}
+    kinds: dict[str, ServiceKind | None] = {}
     for position, node in enumerate(nodes):
         reference = node.get("ReferenceId")
         if not isinstance(reference, int) or not names[reference]:
             problems.append(f"service {position}: has no ReferenceId and Name")
             continue
         kind = _kind(text(node.get("Type")))
-        if kind is not ServiceKind.SERVICE or names[reference] not in kinds:
+        if kind is not None or names[reference] not in kinds:
             kinds[names[reference]] = kind
         for item in items(node.get("Edges")):
             edge = mapping(item)
@@ -58,9 +58,9 @@ def _edge(source: str, to: str, type_: str, calls: float | None) -> FoundDepende
     return FoundDependency(source=source, to=to, calls=calls)
 
 
-def _kind(type_: str) -> ServiceKind:
+def _kind(type_: str) -> ServiceKind | None:
     if type_.startswith(_DATASTORES):
         return ServiceKind.DATASTORE
     if type_.startswith(_QUEUES):
         return ServiceKind.QUEUE
-    return ServiceKind.EXTERNAL if type_ == "remote" else ServiceKind.SERVICE
+    return ServiceKind.EXTERNAL if type_ == "remote" else None
