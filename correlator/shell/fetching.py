@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import aiohttp
 
 from correlator.errors import ConfigError, SourceError
-from correlator.topology_config import DatadogSource, HttpSource, KeepSource, PagerDutySource
+from correlator.topology_config import DatadogSource, HttpSource, KeepSource, PagerDutySource, UrlSource
 
 #: A catalog of 10,000 entities is some 30 MB in pages of 500; no page is near this.
 _MAX_BYTES = 64 << 20
@@ -74,7 +74,7 @@ class HttpGet:
             raise SourceError(f"{url}: {error or type(error).__name__}") from error
 
 
-def headers(source: HttpSource, environ: Mapping[str, str]) -> dict[str, str]:
+def headers(source: UrlSource, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of every request to a source.
 
     Raises:

@@ -11,14 +11,26 @@ from pathlib import Path
 import aiohttp
 
 from correlator.errors import ConfigError, SourceError
-from correlator.shell.fetching import HttpGet
-from correlator.topology_config import FileSource, KubernetesSource, OtlpSource, Source, TopologyConfig, XRaySource
+from correlator.shell.fetching import HttpGet, headers
+from correlator.topology_config import (
+    FileSource,
+    KubernetesSource,
+    OtlpSource,
+    Source,
+    TopologyConfig,
+    UrlSource,
+    XRaySource,
+)
 from topology.findings import Findings
+from topology.graph import ServiceGraph
 from topology.importing import fetch, read
 from topology.ledger import Ledger
 from topology.merge import Merged, merge
+from topology.sources import file as topology_file
 
 Answer = Findings | SourceError
+#: What the configured topology file is called beside the sources.
+_BASE = "worker.topology"
 
 
 async def ask_all(sources: Sequence[Source], environ: Mapping[str, str], now: int) -> dict[str, Answer]:
@@ -50,11 +62,24 @@ async def _ask(source: Source, get: HttpGet | None, now: int) -> Answer:
 
 
 class Import:
-    """One configuration's imports, each with the memory of those before."""
+    """One configuration's imports, each with the memory of those before.
 
-    def __init__(self, config: TopologyConfig, environ: Mapping[str, str] = os.environ) -> None:
+    Args:
+        base: a graph that people wrote and that stands above every source.
+
+    Raises:
+        ConfigError: a named environment variable is not set.
+    """
+
+    def __init__(
+        self, config: TopologyConfig, environ: Mapping[str, str] = os.environ, *, base: ServiceGraph | None = None
+    ) -> None:
         self._config = config
         self._environ = environ
+        self._base = {} if base is None else {_BASE: topology_file.findings(base, declared=True)}
+        for source in config.sources:
+            if isinstance(source, UrlSource):
+                headers(source, environ)
         self.ledger = Ledger(lifetime_ms=round(config.edge_lifetime_seconds * 1000))
 
     def remember(self) -> None:
@@ -106,4 +131,5 @@ class Import:
         """Return the graph by all that is known now."""
         held = self.ledger.findings()
         ordered = {source.label: held[source.label] for source in self._config.sources if source.label in held}
+        ordered = {**self._base, **ordered}
         return merge(ordered, aliases=self._config.aliases, min_confidence=self._config.min_confidence)
