@@ -19,6 +19,7 @@ from correlator.config import Config
 from correlator.errors import SourceError
 from correlator.shell.importing import Answer, Import
 from correlator.shell.metrics import Metrics
+from correlator.shell.topologies import Kept
 from topology.findings import Findings
 from topology.graph import ServiceGraph
 from topology.ledger import Ledger
@@ -31,6 +32,8 @@ _LOOK_SECONDS = 1.0
 #: What sources said is kept so often; a successor loses the last sightings of as long.
 _KEEP_MS = 600_000
 _RETIRE_MS = 86_400_000
+#: Engines that go by another version than was announced may only be behind; after so long it is said again.
+_AGAIN_MS = 60_000
 
 
 class Spans(Protocol):
@@ -46,7 +49,7 @@ class Spans(Protocol):
 class Store(Protocol):
     """Where what sources said outlives this worker."""
 
-    async def observations(self) -> bytes | None: ...
+    async def kept(self) -> Kept: ...
     async def keep_observations(self, data: bytes) -> None: ...
     async def retire(self, before: int) -> int: ...
 
@@ -87,8 +90,9 @@ class Refresher:
         self._metrics = metrics
         self._now = now
         self._import = Import(config.topology, environ, base=base)
-        self._announced = ""
+        self._announced, self._announced_at = "", 0
         self._is_our_turn = False
+        self._has_graph = False
         self._kept_at = self._retired_at = 0
         self._told: tuple[str, ...] = ()
 
@@ -119,21 +123,23 @@ class Refresher:
             graph = await asyncio.to_thread(ServiceGraph, merged.document)
             self._tell(merged)
             # The sources took their time: another worker may have the turn by now.
-            if self._leads() and self._is_news(graph):
+            is_news = self._leads() and self._is_news(graph)
+            await self._keep(now, at_once=is_news)
+            if is_news:
                 await self._announce(graph)
-                self._announced = graph.version
+                self._announced, self._announced_at, self._has_graph = graph.version, self._now(), True
                 _log.info("topology refreshed", version=graph.version, services=len(graph), edges=graph.edge_count)
-            await self._keep(now)
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("the topology cannot be refreshed", problem=str(error) or type(error).__name__)
 
     async def _begin(self) -> None:
         """Go on from what the one before kept; what it announced last, not every partition may have heard."""
         self._announced = ""
-        data = await self._store.observations()
-        if data is not None:
+        kept = await self._store.kept()
+        self._has_graph = kept.has_versions
+        if kept.observations is not None:
             try:
-                self._import.ledger.restore(data)
+                self._import.ledger.restore(kept.observations)
             except SourceError as error:
                 _log.warning("the topology's sources begin anew", problem=str(error))
             self._import.ledger.keep_only({source.label: source for source in self._config.topology.sources})
@@ -167,15 +173,18 @@ class Refresher:
         self._told = merged.conflicts
 
     def _is_news(self, graph: ServiceGraph) -> bool:
-        versions = self._versions()
         missing = _never_heard(self._config, self._import.ledger)
-        if missing and any(version != ServiceGraph.empty().version for version in versions):
+        if missing and self._has_graph:
             _log.warning("the topology stays as it is until every source was heard", missing=missing)
             return False
-        return graph.version != self._announced or any(version != graph.version for version in versions)
+        if graph.version != self._announced:
+            return True
+        is_heard = all(version == graph.version for version in self._versions())
+        return not is_heard and self._now() - self._announced_at >= _AGAIN_MS
 
-    async def _keep(self, now: int) -> None:
-        if now - self._kept_at >= _KEEP_MS:
+    async def _keep(self, now: int, *, at_once: bool) -> None:
+        """Leave in Kafka what sources said, before it is announced what follows from it."""
+        if at_once or now - self._kept_at >= _KEEP_MS:
             await self._store.keep_observations(await asyncio.to_thread(self._import.ledger.encode))
             self._kept_at = now
         if now - self._retired_at >= _RETIRE_MS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,14 @@ class Send(Protocol):
     """Sends a record; the future is its acknowledgement."""
 
     async def __call__(self, topic: str, value: bytes | None, *, key: bytes) -> asyncio.Future[object]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was left in Kafka: what sources were seen to say, and whether any version of the graph was published."""
+
+    observations: bytes | None
+    has_versions: bool
 
 
 class TopologyStore:
@@ -67,17 +76,21 @@ class TopologyStore:
             read = {version: await self._decoded(version, value) for version, value in packed.items()}
             self._hold({version: graph for version, graph in read.items() if graph is not None}, also=wanted)
 
-    async def observations(self) -> bytes | None:
-        """Return what was kept last with `keep_observations`."""
-        kept = None
+    async def kept(self) -> Kept:
+        """Return what those before left here."""
+        packed, has_versions = None, False
         async for record in all_records(self._kafka, self._kafka.topologies_topic):
             if record.key == _MEMORY_KEY:
-                kept = record.value
+                packed = record.value
+            elif record.value is not None:
+                has_versions = True
+        observations = None
         try:
-            return kept and zstandard.ZstdDecompressor().decompress(kept, max_output_size=_MAX_BYTES)
+            if packed is not None:
+                observations = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MAX_BYTES)
         except zstandard.ZstdError as error:
             _log.error("what topology sources said before cannot be read", problem=str(error))
-            return None
+        return Kept(observations=observations, has_versions=has_versions)
 
     async def keep_observations(self, data: bytes) -> None:
         """Return when what sources were seen to say is acknowledged.

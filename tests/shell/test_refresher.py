@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from correlator.config import Config
 from correlator.errors import ConfigError
 from correlator.shell.metrics import Metrics
 from correlator.shell.refresher import Refresher
-from correlator.shell.topologies import TopologyStore, encode, superseded
-from correlator.topology_config import BackstageSource, FileSource, OtlpSource, TopologyConfig, ZipkinSource
+from correlator.shell.topologies import Kept, TopologyStore, encode, superseded
+from correlator.topology_config import BackstageSource, FileSource, OtlpSource, Source, TopologyConfig, ZipkinSource
 from topology.findings import Findings, FoundDependency
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
 
@@ -26,14 +27,15 @@ class Store:
     """Keeps observations as Kafka would."""
 
     def __init__(self) -> None:
-        self.kept: bytes | None = None
+        self.data: bytes | None = None
+        self.has_versions = False
         self.retired: list[int] = []
 
-    async def observations(self) -> bytes | None:
-        return self.kept
+    async def kept(self) -> Kept:
+        return Kept(observations=self.data, has_versions=self.has_versions)
 
     async def keep_observations(self, data: bytes) -> None:
-        self.kept = data
+        self.data = data
 
     async def retire(self, before: int) -> int:
         self.retired.append(before)
@@ -58,7 +60,10 @@ class Worker:
     def __init__(
         self, folder: Path, store: Store, *, spans: Spans | None = None, base: ServiceGraph | None = None
     ) -> None:
-        sources = [ZipkinSource(path=folder / "links.json"), FileSource(path=folder / "declared.yaml")]
+        sources: list[Source] = [
+            ZipkinSource(path=folder / "links.json"),
+            FileSource(path=folder / "declared.yaml"),
+        ]
         traces = [OtlpSource(name="traces", topic="otlp_spans")] if spans else []
         topology = TopologyConfig(sources=(*sources, *traces), refresh_interval_seconds=60)
         self.metrics = Metrics(CollectorRegistry())
@@ -134,8 +139,9 @@ async def test_a_source_that_fails_keeps_the_last_graph_and_is_counted(folder: P
 
 async def test_a_part_of_the_graph_does_not_take_the_place_of_the_whole(folder: Path) -> None:
     (folder / "links.json").unlink()
-    worker = Worker(folder, Store())
-    worker.versions = ["somebody", "somebody"]
+    store = Store()
+    store.has_versions = True
+    worker = Worker(folder, store)
     assert await worker.turn() == []
     links(folder, "web api")
     assert await worker.turn() == [{"web api"}]
@@ -182,8 +188,8 @@ async def test_spans_add_up_from_turn_to_turn(folder: Path) -> None:
     once = FoundDependency(source="web", to="proxy", calls=1, one_sided=True)
     spans.seen = [once]
     assert await worker.turn() == [{"web api"}]
-    spans.seen = [once]
-    assert await worker.turn() == [{"web api", "web proxy"}] or worker.announced
+    spans.seen = [once, once]
+    assert await worker.turn() == [{"web api", "web proxy"}]
     spans.problem = "no such topic"
     assert await worker.turn() == []
     assert worker.value("correlator_topology_imports_total", source="traces", outcome="failed") == 1
@@ -264,8 +270,6 @@ async def test_only_graphs_that_are_needed_stay_in_memory() -> None:
 
 
 def _done() -> object:
-    import asyncio
-
     future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
     future.set_result(None)
     return future
