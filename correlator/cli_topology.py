@@ -159,6 +159,33 @@ def drift_(
         sys.exit(1)
 
 
+@topology.command("versions")
+@click.option("--out", type=PATH, help="Write each version into this folder, as a replay of the log takes them.")
+@configured
+def versions(out: Path | None, config_path: Path | None, overrides: tuple[str, ...]) -> None:
+    """List the versions of the graph in Kafka that the event log may name, oldest first."""
+    from aiokafka.errors import KafkaError
+    from zstandard import ZstdError
+
+    from correlator.shell.topologies import published
+
+    config = load(config_path, overrides)
+    try:
+        found = asyncio.run(published(config.kafka))
+    except (KafkaError, OSError, ZstdError) as error:
+        raise CorrelatorError(f"Kafka at {config.kafka.bootstrap_servers}: {error or type(error).__name__}") from error
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    for version, (at, document) in sorted(found.items(), key=_published_at):
+        click.echo(f"{version}  {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at / 1000))}")
+        if out is not None:
+            _write(out / f"{version}.json", document.decode())
+
+
+def _published_at(item: tuple[str, tuple[int, bytes]]) -> tuple[int, str]:
+    return item[1][0], item[0]
+
+
 def _imported(
     written: tuple[str, ...], keep_going: bool, config_path: Path | None, overrides: tuple[str, ...]
 ) -> Merged:

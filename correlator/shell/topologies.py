@@ -87,7 +87,7 @@ class TopologyStore:
         observations = None
         try:
             if packed is not None:
-                observations = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MAX_BYTES)
+                observations = _unpacked(packed)
         except zstandard.ZstdError as error:
             _log.error("what topology sources said before cannot be read", problem=str(error))
         return Kept(observations=observations, has_versions=has_versions)
@@ -130,6 +130,23 @@ class TopologyStore:
             del self.graphs[version]
 
 
+async def published(kafka: KafkaConfig) -> dict[str, tuple[int, bytes]]:
+    """Return every version that the log may name: when it was published (milliseconds), and its document as JSON.
+
+    Raises:
+        zstandard.ZstdError: one is damaged.
+    """
+    found: dict[str, tuple[int, bytes]] = {}
+    async for record in all_records(kafka, kafka.topologies_topic):
+        if record.key is None or record.key == _MEMORY_KEY:
+            continue
+        version = record.key.decode(errors="replace")
+        found.pop(version, None)
+        if record.value is not None:
+            found[version] = record.timestamp, _unpacked(record.value)
+    return found
+
+
 def superseded(records: Iterable[ConsumerRecord[bytes, bytes]], before: int) -> list[bytes]:
     """Return the versions whose successor was published before that instant: no log that is kept names them."""
     latest: dict[bytes, int] = {}
@@ -157,5 +174,8 @@ def decode(data: bytes) -> ServiceGraph:
     Raises:
         zstandard.ZstdError, msgspec.DecodeError: it is damaged.
     """
-    packed = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MAX_BYTES)
-    return ServiceGraph(msgspec.json.decode(packed, type=TopologyDocument))
+    return ServiceGraph(msgspec.json.decode(_unpacked(data), type=TopologyDocument))
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MAX_BYTES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import shutil
 import socket
@@ -22,7 +21,6 @@ from aiokafka.admin import NewTopic
 from correlator.devkafka import Broker, free_ports
 from correlator.replay import LogReplay
 from correlator.shell.kafka import admin
-from correlator.shell.topologies import decode
 from correlator.sinks import Sinks
 from tests.integration.workers import World, storm, wait_for
 from tests.test_cli import correlator
@@ -70,14 +68,14 @@ def wait_for_edges(world: World, expected: int) -> None:
     wait_for(all_have, f"{expected} edges\n{world.log.read_text()[-3000:]}")
 
 
-def graphs(world: World) -> list[ServiceGraph]:
-    """Return the versions that were published."""
-    records = [json.loads(line) for line in world.dump(world.config.kafka.topologies_topic)]
-    return [
-        decode(base64.b64decode(record["value"]["base64"]))
-        for record in records
-        if record["key"] != "observations" and record["value"] is not None
-    ]
+def graphs(world: World, folder: Path) -> list[ServiceGraph]:
+    """Return the versions that were published, as a user gets them."""
+    done = correlator("topology", "versions", "--config", world.file, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    listed = [line.split()[0] for line in done.stdout.decode().splitlines()]
+    found = [file.load(folder / f"{version}.json") for version in listed]
+    assert [graph.version for graph in found] == listed
+    return found
 
 
 def test_a_refreshed_graph_reaches_every_partition_and_every_replay(make: Make, tmp_path: Path) -> None:
@@ -96,7 +94,7 @@ def test_a_refreshed_graph_reaches_every_partition_and_every_replay(make: Make, 
     world.wait_done()
     published = world.incidents()
     out = BytesIO()
-    run = LogReplay(world.config, graphs(world), Sinks(out))
+    run = LogReplay(world.config, graphs(world, tmp_path), Sinks(out))
     for number, line in enumerate(world.dump(world.config.kafka.events_topic), start=1):
         run.feed(number, line)
     run.finish()
@@ -124,7 +122,7 @@ def test_the_worker_that_takes_over_goes_on_with_what_was_seen_and_a_dead_source
     wait_for_edges(world, 5)
 
 
-def test_spans_of_a_topic_are_live_dependencies(make: Make, kafka: Broker) -> None:
+def test_spans_of_a_topic_are_live_dependencies(make: Make, tmp_path: Path) -> None:
     world = make(['type = "otlp"\ntopic = "w-otlp-spans"\nmax_share = 1'])
     asyncio.run(create_topic(world, "w-otlp-spans"))
     worker = world.start().wait_ready()
@@ -138,7 +136,7 @@ def test_spans_of_a_topic_are_live_dependencies(make: Make, kafka: Broker) -> No
     wait_for(sent, f"an edge out of spans\n{world.log.read_text()[-3000:]}")
     world.produce("w-otlp-spans", [b"\xff\xff"])
     wait_for(lambda: worker.metric('correlator_topology_span_messages_total{outcome="invalid"}') >= 1, "a bad message")
-    (graph,) = graphs(world)
+    (graph,) = graphs(world, tmp_path)
     assert [(edge.source, edge.to) for edge in graph.document.dependencies] == [("web", "api")]
 
 
