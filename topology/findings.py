@@ -40,6 +40,8 @@ class FoundDependency(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     calls: float | None = None
     #: Only the caller was heard, what it called is known by the name it used.
     one_sided: bool = False
+    #: Milliseconds; None for what is declared, or as it comes from its source: just now.
+    last_seen_at: int | None = None
 
     @property
     def key(self) -> tuple[str, str, DependencyType]:

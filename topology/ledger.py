@@ -71,18 +71,11 @@ class Ledger:
             if account.findings.declared:
                 held[name] = account.findings
             else:
-                dependencies = tuple(entry.dependency for entry in account.seen)
+                dependencies = tuple(
+                    msgspec.structs.replace(entry.dependency, last_seen_at=entry.last_seen_at) for entry in account.seen
+                )
                 held[name] = msgspec.structs.replace(account.findings, dependencies=dependencies)
         return held
-
-    def last_seen_at(self) -> dict[tuple[str, str, str], int]:
-        """Return when each observed dependency was seen last by anybody: (from, to, type) -> milliseconds."""
-        latest: dict[tuple[str, str, str], int] = {}
-        for account in self._accounts.values():
-            for entry in account.seen:
-                key = entry.dependency.key
-                latest[key] = max(latest.get(key, 0), entry.last_seen_at)
-        return latest
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self._accounts)

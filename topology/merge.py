@@ -25,6 +25,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         confidence: probability that it is one, all observers together; 1 where it is declared.
         calls: the most that one source counted; None where none did.
+        last_seen_at: when an observer saw it last, in milliseconds; None where none did.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     observed_by: tuple[str, ...]
     confidence: float
     calls: float | None = None
+    last_seen_at: int | None = None
 
     @property
     def key(self) -> tuple[str, str, DependencyType]:
@@ -148,7 +150,9 @@ def _provenance(key: tuple[str, str, DependencyType], claims: Sequence[Claim]) -
     for by in sorted(seen):
         # Sources are wrong independently of each other.
         doubt *= 1 - seen[by]
-    counted = [edge.calls for _, is_declared, edge in claims if not is_declared and edge.calls is not None]
+    sightings = [edge for _, is_declared, edge in claims if not is_declared]
+    counted = [edge.calls for edge in sightings if edge.calls is not None]
+    seen_at = [edge.last_seen_at for edge in sightings if edge.last_seen_at is not None]
     return Provenance(
         source=source,
         to=to,
@@ -157,6 +161,7 @@ def _provenance(key: tuple[str, str, DependencyType], claims: Sequence[Claim]) -
         observed_by=tuple(sorted(seen)),
         confidence=1.0 if declared else 1 - doubt,
         calls=max(counted, default=None),
+        last_seen_at=max(seen_at, default=None),
     )
 
 

@@ -37,12 +37,12 @@ _AGAIN_MS = 60_000
 
 
 class Spans(Protocol):
-    """A topic of spans; `problem` is why it cannot be read, or empty."""
+    """A topic of spans; `problem` is why it cannot be read, empty while it can, None as long as nobody tried."""
 
     @property
     def label(self) -> str: ...
     @property
-    def problem(self) -> str: ...
+    def problem(self) -> str | None: ...
     async def harvest(self) -> Findings: ...
 
 
@@ -93,6 +93,7 @@ class Refresher:
         self._announced, self._announced_at = "", 0
         self._is_our_turn = False
         self._has_graph = False
+        self._graph = ServiceGraph.empty()
         self._kept_at = self._retired_at = 0
         self._told: tuple[str, ...] = ()
 
@@ -120,7 +121,9 @@ class Refresher:
             answers: dict[str, Answer] = {**await self._import.run(now), **await self._harvest()}
             self._note(answers, now)
             merged = await asyncio.to_thread(self._import.merged)
-            graph = await asyncio.to_thread(ServiceGraph, merged.document)
+            if merged.document != self._graph.document:
+                self._graph = await asyncio.to_thread(ServiceGraph, merged.document)
+            graph = self._graph
             self._tell(merged)
             # The sources took their time: another worker may have the turn by now.
             is_news = self._leads() and self._is_news(graph)
@@ -147,7 +150,9 @@ class Refresher:
 
     async def _harvest(self) -> dict[str, Answer]:
         return {
-            spans.label: SourceError(spans.problem) if spans.problem else await spans.harvest() for spans in self._spans
+            spans.label: SourceError(spans.problem) if spans.problem else await spans.harvest()
+            for spans in self._spans
+            if spans.problem is not None
         }
 
     def _note(self, answers: Mapping[str, Answer], now: int) -> None:

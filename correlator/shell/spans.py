@@ -45,8 +45,8 @@ class SpanReader:
         self._pairs = SpanPairs()
         self._lock = asyncio.Lock()  # the pairs are filled in a thread
         self.label = source.label
-        #: Why nothing can be read; empty while it can.
-        self.problem = "not read yet"
+        #: Why nothing can be read; empty while it can, None as long as nobody tried.
+        self.problem: str | None = None
 
     async def run(self, leads: Callable[[], bool]) -> None:
         """Read for ever, whenever `leads` says that it is our turn."""

@@ -46,7 +46,7 @@ class Spans:
     label = "traces"
 
     def __init__(self) -> None:
-        self.problem = ""
+        self.problem: str | None = ""
         self.seen: list[FoundDependency] = []
 
     async def harvest(self) -> Findings:
