@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
 from correlator.devkafka import Broker, free_ports
@@ -138,6 +139,29 @@ def test_spans_of_a_topic_are_live_dependencies(make: Make, tmp_path: Path) -> N
     wait_for(lambda: worker.metric('correlator_topology_span_messages_total{outcome="invalid"}') >= 1, "a bad message")
     (graph,) = graphs(world, tmp_path)
     assert [(edge.source, edge.to) for edge in graph.document.dependencies] == [("web", "api")]
+
+
+def test_spans_that_are_too_many_are_skipped_and_alerts_go_on(make: Make) -> None:
+    world = make(['type = "otlp"\ntopic = "w-otlp-flood"\nmax_share = 0.001'])
+    asyncio.run(create_topic(world, "w-otlp-flood"))
+    worker = world.start().wait_ready()
+    skipped = 'correlator_topology_span_messages_total{outcome="skipped"}'
+
+    def flooded() -> bool:
+        asyncio.run(flood(world, "w-otlp-flood", 3000))
+        return worker.metric(skipped) > 0
+
+    wait_for(flooded, f"messages are skipped\n{world.log.read_text()[-3000:]}")
+    world.play(list(storm(faults=1)))
+    world.wait_done()
+    assert len(world.incidents()) >= 2
+
+
+async def flood(world: World, topic: str, count: int) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=world.config.kafka.bootstrap_servers, linger_ms=5) as producer:
+        for _ in range(count):
+            await producer.send(topic, b"x", partition=0)
+        await producer.flush()
 
 
 async def create_topic(world: World, name: str) -> None:
