@@ -7,30 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import click
 import msgspec
 
 from correlator import __version__
+from correlator.cli_topology import size, topology
 from correlator.config import load
 from correlator.errors import ConfigError, CorrelatorError
+from correlator.options import PATH as _PATH
+from correlator.options import configured as _configured
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
-
-_PATH = click.Path(path_type=Path)
-F = TypeVar("F", bound=Callable[..., Any])
-
-_config_options = [
-    click.option("--config", "config_path", type=_PATH, help="Configuration file (TOML)."),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one configuration value."),
-]
-
-
-def _configured(command: F) -> F:
-    for option in reversed(_config_options):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -175,57 +164,12 @@ def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
     click.echo(f"configuration is valid, version {config.version()}")
     if config.worker.topology is not None:
         graph = topology_file.load(config.worker.topology)
-        click.echo(f"topology is valid: {_size(graph)}")
+        click.echo(f"topology is valid: {size(graph)}")
     if config.pager.windows_file is not None:
         click.echo(f"windows are valid: {len(windowbook.load(config.pager.windows_file))}")
 
 
-@cli.group()
-def topology() -> None:
-    """Read and check a dependency graph."""
-
-
-@topology.command("check")
-@click.argument("path", type=_PATH)
-def topology_check(path: Path) -> None:
-    """Report every problem of a topology file."""
-    graph = topology_file.load(path)
-    click.echo(f"{path}: valid, {_size(graph)}")
-    for cycle in graph.cycles():
-        click.echo(f"note: {len(cycle)} services depend on each other in a circle: {', '.join(cycle[:10])}")
-    alone = [name for name in graph.names() if not graph.dependencies(name) and not graph.dependents(name)]
-    if alone:
-        click.echo(f"note: {len(alone)} services have no dependency and no dependent: {', '.join(alone[:10])}")
-
-
-@topology.command("show")
-@click.argument("path", type=_PATH)
-@click.option("--service", help="Only this service: what it depends on, what depends on it.")
-def topology_show(path: Path, service: str | None) -> None:
-    """Print a dependency graph, one service a line."""
-    graph = topology_file.load(path)
-    if service is not None:
-        name = graph.resolve(service)
-        if name is None:
-            raise ConfigError(str(path), [f"no service {service!r}"])
-        click.echo(f"{name}\n  depends on:  {_names(to for to, _ in graph.dependencies(name))}")
-        click.echo(f"  depended on: {_names(graph.dependents(name))}")
-        click.echo(f"  blast radius: {_names(graph.blast_radius(name, limit=1000))}")
-        return
-    for known in graph.services():
-        edges = ", ".join(
-            to if edge.type == "calls" else f"{to} ({edge.type})" for to, edge in graph.dependencies(known.name)
-        )
-        owner = f" [{known.owner}]" if known.owner else ""
-        click.echo(f"{known.name} ({known.kind}){owner}{' -> ' + edges if edges else ''}")
-
-
-def _size(graph: ServiceGraph) -> str:
-    return f"version {graph.version}, {len(graph)} services, {graph.edge_count} dependencies"
-
-
-def _names(names: Any) -> str:
-    return ", ".join(names) or "-"
+cli.add_command(topology)
 
 
 @cli.command()

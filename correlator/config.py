@@ -18,6 +18,7 @@ import pydantic
 from pydantic import Field, SecretStr
 
 from correlator.config_pager import PagerConfig
+from correlator.config_topology import TopologyConfig
 from correlator.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
@@ -173,6 +174,7 @@ class Config(EngineConfig):
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
     pager: PagerConfig = PagerConfig()
+    topology: TopologyConfig = TopologyConfig()
 
 
 #: Environment variables that fill in what must not or need not stand in a file.
@@ -207,6 +209,24 @@ def load(
         return Config.model_validate(tree)
     except pydantic.ValidationError as error:
         raise ConfigError(source, [_problem(item) for item in error.errors()]) from None
+
+
+def with_sources(config: Config, sources: Sequence[Mapping[str, str]]) -> Config:
+    """Return the configuration with further topology sources, as the command line gives them.
+
+    Raises:
+        ConfigError: naming every key that is unknown, missing or wrong.
+    """
+    given = [
+        {key: value if key in ("type", "url", "path", "topic") else _literal(value) for key, value in source.items()}
+        for source in sources
+    ]
+    tree = config.topology.model_dump()
+    tree["sources"] = [*tree["sources"], *given]
+    try:
+        return config.model_copy(update={"topology": TopologyConfig.model_validate(tree)})
+    except pydantic.ValidationError as error:
+        raise ConfigError("--source", [_problem(item) for item in error.errors()]) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 CorrelatorError
 ├── ConfigError          a configuration, topology or model file the user must correct; exit 2
 │   └── TopologyError
+├── SourceError          a source of the topology that cannot be reached or understood
 ├── InputError           bad input from a sender: counted, dead-lettered, never fatal
 ├── LogError             a dump of the event log that cannot be replayed
 ├── SnapshotError        a snapshot this version cannot read
@@ -30,6 +31,10 @@ class ConfigError(CorrelatorError):
 
 class TopologyError(ConfigError):
     """A topology file or document is not a graph we can use."""
+
+
+class SourceError(CorrelatorError):
+    """A source of the topology cannot be reached, or what it says cannot be understood."""
 
 
 class InputError(CorrelatorError):

@@ -239,3 +239,66 @@ def test_a_topology_is_checked_and_shown(folder: Path) -> None:
     assert "api (service) [core] -> db" in shown
     one = correlator("topology", "show", folder / "topology.json", "--service", "pg").stdout.decode()
     assert "depended on: api" in one and "blast radius: api, web" in one
+
+
+def test_a_topology_is_drawn_whole_or_around_a_service(folder: Path) -> None:
+    out = folder / "graph.svg"
+    assert correlator("topology", "show", folder / "topology.json", "--svg", out).returncode == 0
+    assert out.read_text().count('<g class="service">') == 4
+    assert correlator("topology", "show", folder / "topology.json", "--service", "db", "--svg", out).returncode == 0
+    assert "cron" not in out.read_text() and out.read_text().count('<g class="service">') == 3
+
+
+def test_an_imported_topology_is_one_that_a_replay_takes(folder: Path) -> None:
+    links = folder / "links.json"
+    links.write_text('[{"parent":"web","child":"cache","callCount":40},{"parent":"x","child":""}]')
+    out, report = folder / "imported.yaml", folder / "report.json"
+    done = correlator("topology", "import", "--source", f"file={folder / 'topology.json'}",
+                      "--source", f"zipkin={links},name=traces", "--out", out, "--report", report)  # fmt: skip
+    assert done.returncode == 0
+    assert b"traces: link 1: has no parent and child" in done.stderr
+    assert b"5 services, 3 dependencies" in correlator("topology", "check", out).stdout
+    told = {(edge["source"], edge["to"]): edge for edge in json.loads(report.read_text())["provenance"]}
+    assert told["web", "cache"]["observed_by"] == ["traces"] and told["web", "api"]["declared_by"] == ["file"]
+    replayed = correlator("replay", "--alerts", folder / "alerts.jsonl", "--topology", out)
+    assert replayed.returncode == 0
+
+
+def test_an_import_is_written_whole_or_not_at_all(folder: Path) -> None:
+    out = folder / "imported.json"
+    sources = ("--source", f"file={folder / 'topology.json'}", "--source", "zipkin=missing.json", "--out", out)
+    text = complaint(correlator("topology", "import", *sources), 1)
+    assert "missing.json" in text and not out.exists()
+    assert correlator("topology", "import", *sources, "--keep-going").returncode == 0
+    assert json.loads(out.read_text())["dependencies"]
+
+
+def test_drift_is_told_and_fails_only_where_it_is_asked_to(folder: Path) -> None:
+    links = folder / "links.json"
+    links.write_text('[{"parent":"web","child":"cache","callCount":40}]')
+    sources = ("--source", f"file={folder / 'topology.json'}", "--source", f"zipkin={links}")
+    done = correlator("topology", "drift", *sources)
+    assert done.returncode == 0
+    assert "declared, but never observed: 1\n  web -> api  [file]" in done.stdout.decode()
+    assert "observed, but not declared: 1\n  web -> cache  [zipkin, 40 calls" in done.stdout.decode()
+    assert correlator("topology", "drift", *sources, "--strict").returncode == 1
+    assert json.loads(correlator("topology", "drift", *sources, "--json").stdout)["agreed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nonsense", ["TYPE=PLACE"]),
+        ("nosuch=x", ["nosuch", "zipkin"]),
+        ("zipkin=x,windowseconds=3", ["windowseconds: unknown key"]),
+        ("backstage=http://x,token_env=NO_SUCH_VARIABLE", ["NO_SUCH_VARIABLE is not set"]),
+    ],
+)
+def test_a_source_that_is_written_wrong_is_told_in_one_sentence(source: str, words: list[str]) -> None:
+    text = complaint(correlator("topology", "import", "--source", source), 2)
+    for word in words:
+        assert word in text
+
+
+def test_an_import_without_sources_is_a_mistake() -> None:
+    assert "topology.sources" in complaint(correlator("topology", "import"), 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from correlator.config_pager import (
     WebhookTarget,
     WindowConfig,
 )
+from correlator.config_topology import Source, UrlSource
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -78,6 +80,23 @@ def test_every_key_of_a_target_is_documented(target: type[pydantic.BaseModel]) -
 @pytest.mark.parametrize(("table", "title"), [(TeamHours, "### Hours of a team"), (WindowConfig, "### Window")])
 def test_every_key_of_a_table_is_documented(table: type[pydantic.BaseModel], title: str) -> None:
     assert documented(section(title)) == dict(accepted(table))
+
+
+def test_every_key_of_every_source_is_documented() -> None:
+    union, _ = typing.get_args(Source)
+    sources = typing.get_args(union)
+    text = section("## Sources of the topology")
+    common = {**dict(accepted(UrlSource)), "type": "required"}
+    assert documented(text.partition("Further keys")[0]) == common
+    rows = re.findall(r"^\| `([a-z]+)` \| `([a-z_]+)` \| `(.*?)` \| \S.* \|$", text, flags=re.MULTILINE)
+    own = {
+        (source.model_fields["type"].default, key, default)
+        for source in sources
+        for key, default in accepted(source)
+        if key not in common
+    }
+    assert set(rows) == own
+    assert all(f"`{source.model_fields['type'].default}`" in text for source in sources)
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -155,6 +155,20 @@ class ServiceGraph:
             found.extend(ring)
         return found[:limit]
 
+    def around(self, name: str, *, limit: int = 100) -> ServiceGraph:
+        """Return the part of the graph that a failure of `name` may concern: up to `limit` services each way."""
+        below = nx.single_source_shortest_path_length(self._graph, name)
+        nearest = sorted(below, key=lambda other: (below[other], other))[: limit + 1]
+        kept = {name, *nearest, *self.blast_radius(name, limit=limit)}
+        return ServiceGraph(
+            TopologyDocument(
+                services=tuple(service for service in self._services.values() if service.name in kept),
+                dependencies=tuple(
+                    edge for edge in self._document.dependencies if edge.source in kept and edge.to in kept
+                ),
+            )
+        )
+
     def cycles(self) -> list[list[str]]:
         """Return the sets of services that depend on each other in a circle, each sorted, largest first."""
         components = [sorted(part) for part in nx.strongly_connected_components(self._graph) if len(part) > 1]

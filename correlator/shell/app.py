@@ -6,6 +6,7 @@ alerts -> [ingest] -> correlator-events -> [correlate] -> incidents
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from correlator.config import Config, KafkaConfig
+from correlator.config_topology import OtlpSource
 from correlator.engine.ranking import Ranker
 from correlator.formats import log
 from correlator.shell.assignment import Loader
@@ -24,7 +26,9 @@ from correlator.shell.deadletters import DeadLetters
 from correlator.shell.ingest import Ingest, Reader
 from correlator.shell.kafka import tls_context
 from correlator.shell.metrics import Metrics, Monitor
+from correlator.shell.refresher import Refresher
 from correlator.shell.snapshots import SnapshotStore
+from correlator.shell.spans import SpanReader
 from correlator.shell.ticks import tick
 from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
 from correlator.shell.topologies import TopologyStore
@@ -69,6 +73,7 @@ class CorrelatorApp(WorkerApp):
         self._metrics = metrics
         self._now = now
         self._loaded = False
+        self._is_refreshed = config.topology.refresh_interval_seconds is not None
         self.stall = Stall(config.worker.stall_seconds)
         self._publisher = Publisher(self)
         letters = DeadLetters(config, self._publisher, metrics)
@@ -83,16 +88,21 @@ class CorrelatorApp(WorkerApp):
             topologies=self._topologies,
             loader=Loader(config, snapshots, self._topologies, ranker=ranker),
             metrics=metrics,
+            on_topology=self._go_by,
         )
+        self._reader = Reader(config, graph or ServiceGraph.empty(), now if config.worker.clock == "wall" else None)
+        self._named_by = (graph or ServiceGraph.empty()).version
         self.ingest = Ingest(
             self,
             config,
-            reader=Reader(config, graph or ServiceGraph.empty(), now if config.worker.clock == "wall" else None),
+            reader=self._reader,
             publisher=self._publisher,
             letters=letters,
             metrics=metrics,
         )
         self._wire()
+        if self._is_refreshed:
+            self._wire_refresher()
 
     def _wire(self) -> None:
         kafka = self._config.kafka
@@ -104,6 +114,25 @@ class CorrelatorApp(WorkerApp):
         self.task(self._watch)
         if self._config.worker.clock == "wall":
             self.task(self._tick)
+
+    def _wire_refresher(self) -> None:
+        sources = self._config.topology.sources
+        topics = [source for source in sources if isinstance(source, OtlpSource) and source.topic]
+        spans = [SpanReader(self._config.kafka, source, self._metrics) for source in topics]
+        self._refresher = Refresher(
+            self._config,
+            base=self._graph,
+            store=self._topologies,
+            leads=self._leads,
+            versions=lambda: list(self.correlate.topology_versions().values()),
+            announce=self._announce_everywhere,
+            spans=spans,
+            metrics=self._metrics,
+            now=self._now,
+        )
+        self.task(self._refresher.run)
+        for each in spans:
+            self.task(functools.partial(each.run, self._leads))
 
     # -- partitions change hands ---------------------------------------------------------------------------------
 
@@ -130,18 +159,47 @@ class CorrelatorApp(WorkerApp):
             raise
 
     async def _announce_topology(self) -> None:
-        """See that every engine will go by the configured graph, from a place in the log that a replay finds."""
-        if self._graph is None:
-            return
-        await self._topologies.publish(self._graph)
+        """See that every engine will go by the configured graph, from a place in the log that a replay finds.
+
+        Where the graph is refreshed, the configured one is only there to begin with.
+        """
+        versions = self.correlate.topology_versions()
+        if self._is_refreshed:
+            self._follow(versions.values())
+        if self._graph is not None:
+            begins = {number for number, version in versions.items() if version == ServiceGraph.empty().version}
+            others = {number for number, version in versions.items() if version != self._graph.version}
+            await self._announce(self._graph, begins if self._is_refreshed else others)
+
+    async def _announce_everywhere(self, graph: ServiceGraph) -> None:
+        await self._announce(graph, await self._publisher.partitions(self.log_topic))
+
+    async def _announce(self, graph: ServiceGraph, partitions: Iterable[int]) -> None:
+        """Write into the log that this graph holds from here on; return when that is acknowledged."""
+        await self._topologies.publish(graph)
         times = self.correlate.times()
         sent = []
-        for partition, version in self.correlate.topology_versions().items():
-            if version != self._graph.version:
-                at = max(self._now() if self._config.worker.clock == "wall" else 0, times[partition])
-                value = log.encode(log.TopologyVersion(at=at, version=self._graph.version))
-                sent.append(await self._publisher.send(self.log_topic, value, partition=partition, at=at))
+        for partition in sorted(partitions):
+            at = max(self._now() if self._config.worker.clock == "wall" else 0, times.get(partition, 0))
+            value = log.encode(log.TopologyVersion(at=at, version=graph.version))
+            sent.append(await self._publisher.send(self.log_topic, value, partition=partition, at=at))
         await asyncio.gather(*sent)
+
+    def _follow(self, versions: Iterable[str]) -> None:
+        """Name services by a graph that an engine goes by."""
+        for version in versions:
+            if version != ServiceGraph.empty().version and version in self._topologies.graphs:
+                self._go_by(self._topologies.graphs[version], 0)
+                return
+
+    def _go_by(self, graph: ServiceGraph, at: int) -> None:
+        """Name services by the graph that the log announced at `at`; 0 where it was announced before."""
+        if at:
+            self._metrics.topology_announced.set(at / 1000)
+        if self._is_refreshed and graph.version != self._named_by:
+            self._reader.use(graph)
+            self._named_by = graph.version
+            _show_size(self._metrics, graph)
 
     def position_of(self, partition: TP) -> int | None:
         return self.correlate.position(partition.partition)
@@ -178,6 +236,10 @@ class CorrelatorApp(WorkerApp):
 
     def _owned(self) -> Iterable[int]:
         return self.correlate.owned if self._loaded and not self.rebalancing else ()
+
+    def _leads(self) -> bool:
+        """Tell whether it is this worker's turn to do what one does for all: who has the first partition, does."""
+        return 0 in self._owned() and self.generation() >= 0
 
     def _positions(self) -> Mapping[TopicPartition, int]:
         places = {TopicPartition(*place): at for place, at in self.ingest.positions.items()}
@@ -219,9 +281,13 @@ def create_app(
 ) -> CorrelatorApp:
     """Build the app; it is started and stopped as any Faust app is."""
     if graph is not None:
-        metrics.topology_nodes.set(len(graph))
-        metrics.topology_edges.set(graph.edge_count)
+        _show_size(metrics, graph)
     return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, now=now)
+
+
+def _show_size(metrics: Metrics, graph: ServiceGraph) -> None:
+    metrics.topology_nodes.set(len(graph))
+    metrics.topology_edges.set(graph.edge_count)
 
 
 def settings(config: Config) -> dict[str, Any]:

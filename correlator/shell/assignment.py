@@ -41,8 +41,8 @@ class Loader:
     async def load(self, numbers: Iterable[int]) -> dict[int, Partition]:
         """Return the partitions, each as its newest snapshot left it."""
         numbers = sorted(numbers)
-        await self._topologies.refresh()
         found = await self._snapshots.load(numbers)
+        await self._topologies.refresh(snapshot.state.topology for snapshot in found.values())
         loaded = {}
         async with reader(self._config.kafka) as consumer:
             for number in numbers:

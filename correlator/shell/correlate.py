@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ from correlator.shell.snapshots import SnapshotStore
 from correlator.shell.tally import Tally, open_incidents
 from correlator.shell.topologies import TopologyStore
 from correlator.shell.transport import Publisher, WorkerApp
+from topology.graph import ServiceGraph
 
 _log = structlog.get_logger("correlator.worker")
 
@@ -43,7 +44,11 @@ _SNAPSHOT_SHARE = 0.1
 
 
 class Correlate:
-    """The engines of this worker and the agent that feeds them."""
+    """The engines of this worker and the agent that feeds them.
+
+    Args:
+        on_topology: hears of the graph that the log names from here on, and since when (milliseconds).
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Correlate:
         topologies: TopologyStore,
         loader: Loader,
         metrics: Metrics,
+        on_topology: Callable[[ServiceGraph, int], None],
     ) -> None:
         self._app = app
         self._topic = config.kafka.events_topic
@@ -67,6 +73,7 @@ class Correlate:
         self._topologies = topologies
         self._loader = loader
         self._metrics = metrics
+        self._on_topology = on_topology
         self._lock = asyncio.Lock()
         self._generation = -1
         self._partitions: dict[int, Partition] = {}
@@ -207,8 +214,10 @@ class Correlate:
 
     async def _know_topology(self, record: log.Record) -> None:
         """See that the graph is there that the record names; another worker may have published it just now."""
-        if isinstance(record, log.TopologyVersion) and record.version not in self._topologies.graphs:
-            await self._topologies.refresh()
+        if isinstance(record, log.TopologyVersion):
+            await self._topologies.refresh([record.version])
+            if (graph := self._topologies.graphs.get(record.version)) is not None:
+                self._on_topology(graph, record.at)
 
     async def _say(self, number: int, output: Output) -> asyncio.Future[Any] | None:
         self._tallies[number].count(output)

@@ -63,10 +63,15 @@ class Reader:
     """
 
     def __init__(self, config: Config, graph: ServiceGraph, now: Callable[[], int] | None) -> None:
+        self._naming = config.naming
         self._namer = Namer(config.naming, graph)
         self._now = now
         self._max_bytes = config.worker.max_event_bytes
         self._oldest_ms = round(config.kafka.alerts_retention_seconds * 1000)
+
+    def use(self, graph: ServiceGraph) -> None:
+        """Name services by another version of the graph."""
+        self._namer = Namer(self._naming, graph)
 
     def read(self, message: Message) -> Reading:
         """Read one message; it never fails."""

@@ -40,6 +40,7 @@ class Metrics:
         self._ingest(registry)
         self._incidents(registry)
         self._state(registry)
+        self._imports(registry)
         ProcessCollector(registry=registry)
         self.faust = FaustMetrics.create(registry, "faust")
         Gauge("correlator_build_info", "1, with the version of the program.", ["version"], registry=registry).labels(
@@ -103,11 +104,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self.topology_nodes = Gauge(
-            "correlator_topology_nodes", "Services of the configured dependency graph.", registry=registry
-        )
+        self.topology_nodes = Gauge("correlator_topology_nodes", "Services of the dependency graph.", registry=registry)
         self.topology_edges = Gauge(
-            "correlator_topology_edges", "Dependencies of the configured dependency graph.", registry=registry
+            "correlator_topology_edges", "Dependencies of the dependency graph.", registry=registry
         )
         self.unknown_service = Counter(
             "correlator_topology_unknown_service",
@@ -139,6 +138,36 @@ class Metrics:
             "correlator_restore_seconds", "Time the last loading of snapshots took.", registry=registry
         )
         self.ready = Gauge("correlator_ready", "1 while the worker does its work.", registry=registry)
+
+    def _imports(self, registry: CollectorRegistry) -> None:
+        self.topology_announced = Gauge(
+            "correlator_topology_announced_timestamp_seconds",
+            "When the dependency graph that the engines go by was announced.",
+            registry=registry,
+        )
+        self.imports = Counter(
+            "correlator_topology_imports", "Questions to topology sources.", ["source", "outcome"], registry=registry
+        )
+        self.source_dependencies = Gauge(
+            "correlator_topology_source_dependencies",
+            "Dependencies that a topology source tells of.",
+            ["source"],
+            registry=registry,
+        )
+        self.source_success = Gauge(
+            "correlator_topology_last_success_timestamp_seconds",
+            "When a topology source answered last.",
+            ["source"],
+            registry=registry,
+        )
+        self.span_messages = Counter(
+            "correlator_topology_span_messages", "Messages of spans.", ["outcome"], registry=registry
+        )
+        self.span_halves = Gauge(
+            "correlator_topology_span_halves", "Spans whose other side may still come.", registry=registry
+        )
+        for outcome in ("read", "invalid", "skipped"):
+            self.span_messages.labels(outcome)
 
 
 class Monitor(PrometheusMonitor):

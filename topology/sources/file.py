@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from correlator.errors import TopologyError
+from topology.findings import Findings, FoundDependency, FoundService
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
 
 
@@ -27,6 +28,30 @@ def load(path: Path) -> ServiceGraph:
     except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError, yaml.YAMLError) as error:
         raise TopologyError(str(path), [" ".join(str(error).split())]) from error
     return parse(tree, source=str(path))
+
+
+def findings(graph: ServiceGraph, *, declared: bool) -> Findings:
+    """Return a graph as what a source said."""
+    document = graph.document
+    return Findings(
+        declared=declared,
+        services=tuple(
+            FoundService(
+                name=service.name,
+                kind=service.kind,
+                owner=service.owner,
+                tier=service.tier,
+                aliases=service.aliases,
+                system=service.system,
+            )
+            for service in document.services
+        ),
+        dependencies=tuple(
+            FoundDependency(source=edge.source, to=edge.to, type=edge.type, strength=edge.strength)
+            for edge in document.dependencies
+        ),
+        instances=dict(document.instances),
+    )
 
 
 def parse(tree: Any, *, source: str) -> ServiceGraph:
@@ -51,6 +76,14 @@ def parse(tree: Any, *, source: str) -> ServiceGraph:
     return ServiceGraph(
         TopologyDocument(services=tuple(services), dependencies=tuple(edges), instances=dict(instances))
     )
+
+
+def write(document: TopologyDocument, *, as_json: bool) -> str:
+    """Return a topology as the text of a file."""
+    tree = msgspec.to_builtins(document)
+    if as_json:
+        return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
+    return str(yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _shape_problems(tree: Any) -> Iterator[str]:
