@@ -10,7 +10,7 @@ import msgspec
 from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Edge, Severity
 from correlator.errors import InputError
-from correlator.formats.canonical import ParsedAlert
+from correlator.formats.alert import ParsedAlert
 from topology.graph import ServiceGraph
 
 #: The suffix that Kubernetes gives the pods of a Deployment (template hash and pod hash) or of a DaemonSet.
@@ -66,6 +66,7 @@ class Namer:
             alert.entity,
             alert.scope,
             alert.fingerprint,
+            alert.instance,
             alert.severity,
             alert.edge,
             frozenset(alert.labels.items()),
@@ -108,7 +109,7 @@ class Namer:
             known=known,
             scope=scope,
             fingerprint=fingerprint,
-            instance="" if alert.fingerprint else instance,
+            instance=alert.instance or ("" if alert.fingerprint else instance),
             edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
             entity=entity,
             severity=alert.severity or self._severity(labels),

@@ -56,6 +56,15 @@ class Metrics:
         self.invalid = Counter(
             "correlator_alerts_invalid", "Alert events that nobody could use.", ["reason"], registry=registry
         )
+        self.messages = Counter(
+            "correlator_messages", "Messages by the format they were recognised as.", ["format"], registry=registry
+        )
+        self.notices = Counter(
+            "correlator_notices",
+            "What messages tell beside or instead of alerts, by its word.",
+            ["format", "notice"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry
         )

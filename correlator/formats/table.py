@@ -1,0 +1,12 @@
+"""All formats, in the order in which they are tried: the first that recognises a document reads it.
+
+What only one sender writes stands before what many look like; the canonical form is last, because it also says what is
+wrong with a document that is of no format. How to add one: `formats.format`.
+"""
+
+from __future__ import annotations
+
+from correlator.formats import canonical
+from correlator.formats.format import Format
+
+FORMATS: tuple[Format, ...] = (canonical.FORMAT,)
