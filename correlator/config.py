@@ -80,6 +80,10 @@ class NamingConfig(_Section):
         "value",
         "trace_id",
         "span_id",
+        "ce_partitionkey",
+        "ce_correlationid",
+        "ce_causationid",
+        "ce_sequence",
     )
     edge_labels: tuple[tuple[str, str], ...] = (
         ("caller", "callee"),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
 
+#: Longer values are texts for humans, not what an alert is known by.
+_MAX_LABEL = 300
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
 
 
@@ -57,3 +62,25 @@ def summary_of(annotations: dict[str, str]) -> str:
         if text := annotations.get(key):
             return text
     return ""
+
+
+def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
+    """Return the plain values among fields of any type as labels; the rest is no label."""
+    labels: dict[str, str] = {}
+    for key, value in fields.items():
+        if isinstance(value, bool):
+            labels[key] = str(value).lower()
+        elif isinstance(value, (str, int, float)) and len(text := str(value)) <= _MAX_LABEL and text:
+            labels[key] = text
+    return labels
+
+
+def name_in(text: str) -> str:
+    """Return what stays the same of a text whose numbers change with every evaluation, as a name of its alert."""
+    return _NUMBER.sub("#", " ".join(text.split()))[:200]
+
+
+def identity(*parts: str) -> str:
+    """Return 16 hex digits for what a sender identifies an alert by, where that may be long or a secret."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

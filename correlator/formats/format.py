@@ -30,6 +30,11 @@ Then it is listed in `formats.table`. For example, a sender whose messages are `
 
     FORMAT = Format(name="acme", recognises=_recognises, read=_read)
 
+A firing holds until it is renewed, resolved or its lease (`ends_at`) runs out; without a lease, for
+`silence_lease_seconds`. A sender that tells of a change only, and never again while it lasts, gets a long one:
+`ends_at=payload.until(TOLD_ONCE_SECONDS)`. What has no time of its own began when it arrived: `payload.arrival()`; so
+does an end. An identity of the sender's goes to `fingerprint` only if it is the same at the next firing.
+
 Declare only the fields that are used: msgspec passes over all others, so senders may add some. Whatever JSON comes,
 `recognises` returns and `read` returns or raises `InputError`, nothing else (`tests/formats/test_table.py` tries every
 format of the table). What is no alert is a `Notice`, what holds another message an `Enclosed`.
@@ -40,6 +45,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -47,8 +53,12 @@ import msgspec
 
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert
+from correlator.formats.instants import instant
 
 T = TypeVar("T")
+
+#: The lease of a firing whose sender tells of its end, but never again that it lasts: a day, in which someone looks.
+TOLD_ONCE_SECONDS = 86_400
 
 Document = Mapping[str, Any]
 #: Names in lower case.
@@ -81,6 +91,18 @@ class Payload:
         if self.arrived_at is None:
             raise InputError("missing_field", "neither the message nor its arrival tells a time")
         return self.arrived_at
+
+    def began(self, moment: datetime | None, where: str) -> int:
+        """Return when something began: the sender's word, else the arrival. The year 1 is how Go writes no time.
+
+        Raises:
+            InputError: reason `bad_timestamp` or `missing_field`.
+        """
+        return self.arrival() if moment is None or moment.year == 1 else instant(moment, where)
+
+    def until(self, seconds: int) -> int | None:
+        """Return the end of a lease, for senders that tell of a firing seldom or but once."""
+        return None if self.arrived_at is None else self.arrived_at + 1000 * seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

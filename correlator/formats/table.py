@@ -6,7 +6,28 @@ wrong with a document that is of no format. How to add one: `formats.format`.
 
 from __future__ import annotations
 
-from correlator.formats import canonical
+from correlator.formats import (
+    alertmanager,
+    alertmanager_events,
+    canonical,
+    cloudevents,
+    grafana_legacy,
+    keep,
+    pagerduty,
+    prometheus,
+)
 from correlator.formats.format import Format
 
-FORMATS: tuple[Format, ...] = (canonical.FORMAT,)
+FORMATS: tuple[Format, ...] = (
+    cloudevents.FORMAT,
+    alertmanager.GRAFANA,
+    alertmanager.FORMAT,
+    alertmanager_events.FORMAT,
+    pagerduty.FORMAT,
+    pagerduty.CHANGE,
+    grafana_legacy.FORMAT,
+    keep.FORMAT,
+    # Little but `labels` tells an alert of Prometheus from others.
+    prometheus.FORMAT,
+    canonical.FORMAT,
+)
