@@ -67,7 +67,7 @@ class _Attributes(msgspec.Struct):
 
 
 class _Structured(_Attributes):
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     data_base64: str | None = None
 
 
@@ -96,10 +96,10 @@ def _binary(payload: Payload, prefix: str) -> Enclosed:
 
 def _structured(payload: Payload, data: bytes, at: str) -> Enclosed:
     event = decoded(data, _decoder, at=at)
-    if event.data is not None:
+    if event.data_base64 is None:
         return _enclosed(payload, event, bytes(event.data))
     try:
-        return _enclosed(payload, event, base64.b64decode(event.data_base64 or "", validate=True))
+        return _enclosed(payload, event, base64.b64decode(event.data_base64, validate=True))
     except (binascii.Error, ValueError):
         raise InputError("wrong_value", f"{at}{'.' if at else ''}data_base64: no base64") from None
 

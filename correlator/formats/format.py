@@ -157,9 +157,12 @@ def each(items: Iterable[object], read: Callable[[Any, str], Element], *, at: st
     """Read the items of a list one by one, so that a bad one spoils no other; `at` is where the list stands."""
     elements: list[Element] = []
     for index, item in enumerate(items):
+        place = f"{at}[{index}]"
         try:
-            elements.append(read(item, f"{at}[{index}]"))
+            elements.append(read(item, place))
         except InputError as error:
+            if not error.detail.startswith(place):
+                error = InputError(error.reason, f"{place}: {error.detail}")
             elements.append(Refusal(error=error, data=msgspec.json.encode(item)))
     return elements
 
@@ -207,9 +210,15 @@ def refused(error: msgspec.ValidationError, *, at: str = "") -> InputError:
     """Say where and what: `alerts[3].labels: expected object, got array`."""
     what, _, path = str(error).partition(" - at `$")
     place = (at + path.rstrip("`")).lstrip(".")
-    text = _TYPE.sub(lambda match: _JSON_TYPES.get(match[1], match[0]), what.replace("Object missing", "missing"))
+    text = _TYPE.sub(_in_json, what.replace("Object missing", "missing"))
     text = text[:1].lower() + text[1:]
     return InputError(_reason(what), f"{place}: {text}" if place else text)
+
+
+def _in_json(match: re.Match[str]) -> str:
+    """Write a type as the sender knows it; what is no type is the name of a field."""
+    words = match[1].split(" | ")
+    return " or ".join(_JSON_TYPES[word] for word in words) if all(word in _JSON_TYPES for word in words) else match[0]
 
 
 def _reason(message: str) -> str:
@@ -227,7 +236,7 @@ def _json_type(value: object) -> str:
 
 
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
-_TYPE = re.compile(r"`(\w+)`")
+_TYPE = re.compile(r"`([\w |]+)`")
 _JSON_TYPES = {
     **{name: name for name in ("object", "array", "null")},
     **{"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"},
