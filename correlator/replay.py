@@ -15,6 +15,7 @@ from correlator.engine.ranking import Ranker
 from correlator.errors import InputError, LogError
 from correlator.formats import log
 from correlator.formats.alert import ParsedAlert
+from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Formats, Read, arrival, arrival_of
 from correlator.partition import Partition
@@ -60,7 +61,7 @@ class Replay:
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._engine = Engine(config, ranker=ranker)
-        self._formats = Formats()
+        self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
         self.max_line_bytes = config.worker.max_event_bytes
         self._rejected = rejected

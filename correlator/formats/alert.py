@@ -11,6 +11,14 @@ import msgspec
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
 
+_SEVERITY_WORDS = {
+    Severity.CRITICAL: "critical crit page fatal emergency disaster sev0 sev1 p0 p1",
+    Severity.ERROR: "error err high major sev2 p2",
+    Severity.WARNING: "warning warn medium minor ticket average sev3 p3",
+    Severity.INFO: "info informational information none low notice debug sev4 p4 p5",
+}
+_SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
+
 #: Longer values are texts for humans, not what an alert is known by.
 _MAX_LABEL = 300
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -50,6 +58,11 @@ class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True):
                 raise InputError("wrong_value", f"{key} holds a null byte")
 
 
+def severity_of(word: str) -> Severity | None:
+    """Return the severity that a word of the field stands for, in any case; None for any other."""
+    return _SEVERITY_OF.get(word.lower())
+
+
 def edge_of(entity: str | None) -> Edge | None:
     """Read an entity of the form `caller->callee`."""
     match = _CALL.match(entity) if entity and "->" in entity else None
@@ -64,15 +77,17 @@ def summary_of(annotations: dict[str, str]) -> str:
     return ""
 
 
+def plain(value: object) -> str | None:
+    """Return a string, number or truth value as text; None for any other value and for an empty one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) or None if isinstance(value, str | int | float) else None
+
+
 def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
     """Return the plain values among fields of any type as labels; the rest is no label."""
-    labels: dict[str, str] = {}
-    for key, value in fields.items():
-        if isinstance(value, bool):
-            labels[key] = str(value).lower()
-        elif isinstance(value, (str, int, float)) and len(text := str(value)) <= _MAX_LABEL and text:
-            labels[key] = text
-    return labels
+    texts = {key: plain(value) for key, value in fields.items()}
+    return {key: text for key, text in texts.items() if text is not None and len(text) <= _MAX_LABEL}
 
 
 def name_in(text: str) -> str:

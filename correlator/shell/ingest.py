@@ -22,6 +22,7 @@ from correlator.formats import log
 from correlator.formats.alert import ParsedAlert
 from correlator.formats.format import Headers
 from correlator.formats.instants import EARLIEST, LATEST
+from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Formats, Read
 from correlator.shell.deadletters import DeadLetter, DeadLetters
@@ -68,7 +69,7 @@ class Reader:
     """
 
     def __init__(self, config: Config, graph: ServiceGraph, now: Callable[[], int] | None) -> None:
-        self._formats = Formats()
+        self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
         self._now = now
         self._max_bytes = config.worker.max_event_bytes
@@ -178,6 +179,7 @@ class Ingest:
         self._events_topic = config.kafka.events_topic
         self._plays_records = config.worker.clock == "records"
         self._largest = record_bytes(config)
+        self._own_formats = frozenset(one.name for one in config.formats)
         self._reader = reader
         self._publisher = publisher
         self._letters = letters
@@ -240,7 +242,7 @@ class Ingest:
     def _count(self, reading: Reading, refused: Sequence[tuple[bytes, InputError]]) -> None:
         events = [event for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
-            self._metrics.received.labels(source_word(source), status).inc(count)
+            self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
         for name in reading.formats:

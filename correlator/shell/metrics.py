@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
@@ -26,10 +27,10 @@ SOURCES = frozenset(
 )
 
 
-def source_word(source: str) -> str:
-    """Return the word of a closed set that stands for a sender."""
+def source_word(source: str, own: Collection[str] = ()) -> str:
+    """Return the word of a closed set that stands for a sender; `own` are the formats of the configuration."""
     word = source.lower()
-    return word if word in SOURCES else "other" if word else "none"
+    return word if word in SOURCES or word in own else "other" if word else "none"
 
 
 class Metrics:

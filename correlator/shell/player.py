@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from correlator.config import Config
 from correlator.formats.instants import EARLIEST
+from correlator.formats.mapped import formats_of
 from correlator.formats.reading import Formats, arrival
 from correlator.shell.kafka import client_settings
 from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
@@ -45,7 +46,7 @@ async def play(
         finish: afterwards let the stream's time go on until nothing is pending.
     """
     played = Played(lines=0, at=0)
-    formats = Formats()
+    formats = Formats(formats_of(config))
     loop = asyncio.get_running_loop()
     producer = AIOKafkaProducer(
         acks="all",
