@@ -10,7 +10,7 @@ import msgspec
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, edge_of, summary_of
-from correlator.formats.format import Document, Element, Format, Headers, Payload, decoded
+from correlator.formats.format import Document, Element, Format, Headers, Payload, decoded, shaped
 from correlator.formats.instants import end, instant
 
 _DAY_MS = 86_400_000
@@ -83,7 +83,7 @@ def _recognises(document: Document, headers: Headers) -> bool:
 
 
 def _read(payload: Payload) -> list[Element]:
-    return [parse(payload.data)]
+    return [_checked(shaped(payload.document, CanonicalAlert))]
 
 
 _decoder = msgspec.json.Decoder(CanonicalAlert)

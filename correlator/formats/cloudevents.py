@@ -23,9 +23,7 @@ from correlator.formats.format import (
     Format,
     Headers,
     Payload,
-    decoded,
     each,
-    items_of,
     shaped,
 )
 from correlator.formats.instants import written
@@ -67,7 +65,7 @@ class _Attributes(msgspec.Struct):
 
 
 class _Structured(_Attributes):
-    data: msgspec.Raw = msgspec.Raw()
+    data: Any = None
     data_base64: str | None = None
 
 
@@ -76,7 +74,11 @@ def _claims(headers: Headers) -> bool:
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
-    return all(name in document for name in _MANDATORY) and ("data" in document or "data_base64" in document)
+    return (
+        "specversion" in document
+        and all(name in document for name in _MANDATORY)
+        and ("data" in document or "data_base64" in document)
+    )
 
 
 def _read(payload: Payload) -> list[Element]:
@@ -85,35 +87,38 @@ def _read(payload: Payload) -> list[Element]:
         return [_binary(payload, prefix)]
     document = payload.document
     if isinstance(document, list):  # application/cloudevents-batch+json
-        return each(items_of(document, ""), lambda item, at: _structured(payload, msgspec.json.encode(item), at), at="")
-    return [_structured(payload, payload.data, "")]
+        return each(document, lambda item, at: _structured(payload, item, at), at="")
+    return [_structured(payload, document, "")]
 
 
 def _binary(payload: Payload, prefix: str) -> Enclosed:
     found = {name.removeprefix(prefix): text for name, text in payload.headers.items() if name.startswith(prefix)}
-    return _enclosed(payload, shaped(found, _Attributes, at="headers"), payload.data)
+    event = shaped(found, _Attributes, at="headers")
+    if not payload.data:
+        raise InputError("missing_field", f"the CloudEvent {event.id[:80]!r} of type {event.type[:80]!r} holds no data")
+    return _enclosed(event, Payload(payload.data, arrived_at=payload.arrived_at))
 
 
-def _structured(payload: Payload, data: bytes, at: str) -> Enclosed:
-    event = decoded(data, _decoder, at=at)
+def _structured(payload: Payload, document: object, at: str) -> Enclosed:
+    event = shaped(document, _Structured, at=at)
     if event.data_base64 is None:
-        return _enclosed(payload, event, bytes(event.data))
+        data = event.data
+        inner = Payload(lambda: msgspec.json.encode(data), arrived_at=payload.arrived_at, document=data)
+        return _enclosed(event, inner)
     try:
-        return _enclosed(payload, event, base64.b64decode(event.data_base64, validate=True))
+        data = base64.b64decode(event.data_base64, validate=True)
     except (binascii.Error, ValueError):
         raise InputError("wrong_value", f"{at}{'.' if at else ''}data_base64: no base64") from None
+    return _enclosed(event, Payload(data, arrived_at=payload.arrived_at))
 
 
-def _enclosed(payload: Payload, event: _Attributes, data: bytes) -> Enclosed:
-    if not data:
-        raise InputError("missing_field", f"the CloudEvent {event.id[:80]!r} of type {event.type[:80]!r} holds no data")
-    inner = Payload(data=data, arrived_at=payload.arrived_at)
+def _enclosed(event: _Attributes, inner: Payload) -> Enclosed:
     return Enclosed(payload=inner, id=f"{event.source}#{event.id}", dress=_dress(event))
 
 
 def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
     severity, expires_at, observed_at = _severity(event), _instant(event.expirytime), _instant(event.time)
-    labels = labels_of({f"ce_{name}": getattr(event, name) for name in _LABELS})
+    labels = labels_of({f"ce_{name}": value for name in _LABELS if (value := getattr(event, name)) is not None})
 
     def dress(alert: ParsedAlert) -> ParsedAlert:
         changes: dict[str, Any] = {}
@@ -127,12 +132,14 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
             changes["labels"] = alert.labels | labels
         if not alert.source:
             changes["source"] = event.source
-        return msgspec.structs.replace(alert, **changes)
+        return msgspec.structs.replace(alert, **changes) if changes else alert
 
     return dress
 
 
 def _severity(event: _Attributes) -> Severity | None:
+    if event.severitynumber is None and event.severitytext is None:
+        return None
     number = str(event.severitynumber)  # a string, where it was a header
     if number.isascii() and number.isdigit() and len(number) <= 2:
         return next((severity for highest, severity in _SEVERITIES if 0 < int(number) <= highest), None)
@@ -155,7 +162,5 @@ def _prefix(headers: Headers) -> str | None:
     """Return the prefix of the attributes among the headers, None where one that is mandatory is missing."""
     return next((prefix for prefix in _PREFIXES if all(prefix + name in headers for name in _MANDATORY)), None)
 
-
-_decoder = msgspec.json.Decoder(_Structured)
 
 FORMAT = Format(name="cloudevents", recognises=_recognises, read=_read, claims=_claims)

@@ -44,9 +44,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -57,6 +57,9 @@ from correlator.formats.instants import instant
 
 T = TypeVar("T")
 
+_NO_HEADERS: Headers = MappingProxyType({})
+_UNREAD: Any = object()
+
 #: The lease of a firing whose sender tells of its end, but never again that it lasts: a day, in which someone looks.
 TOLD_ONCE_SECONDS = 86_400
 
@@ -65,22 +68,43 @@ Document = Mapping[str, Any]
 Headers = Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One message: its bytes, what came with them, and when (milliseconds; None where nothing tells)."""
+    """One message: its bytes, what came with them, and when (milliseconds; None where nothing tells).
 
-    data: bytes
-    headers: Headers = field(default_factory=dict)
-    arrived_at: int | None = None
+    Of an element of a batch the document is known first; its bytes are looked for only if someone asks.
+    """
 
-    @cached_property
+    __slots__ = ("_data", "_document", "arrived_at", "headers")
+
+    def __init__(
+        self,
+        data: bytes | Callable[[], bytes],
+        *,
+        headers: Headers = _NO_HEADERS,
+        arrived_at: int | None = None,
+        document: Any = _UNREAD,
+    ) -> None:
+        self._data = data
+        self._document = document
+        self.headers = headers
+        self.arrived_at = arrived_at
+
+    @property
+    def data(self) -> bytes:
+        if not isinstance(self._data, bytes):
+            self._data = self._data()
+        return self._data
+
+    @property
     def document(self) -> Any:
         """The decoded JSON.
 
         Raises:
             InputError: reason `not_json` or `not_utf8`.
         """
-        return decoded(self.data, _any)
+        if self._document is _UNREAD:
+            self._document = decoded(self.data, _any)
+        return self._document
 
     def arrival(self) -> int:
         """Return when it arrived, for what the sender does not date.
@@ -105,24 +129,21 @@ class Payload:
         return None if self.arrived_at is None else self.arrived_at + 1000 * seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """An element that nobody can use; `data` is its bytes, None for those of the whole message."""
 
     error: InputError
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """What a message tells that is no alert: a word of the format's own closed set, which is counted and no more."""
 
     word: str
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enclosed:
+class Enclosed(msgspec.Struct, frozen=True, kw_only=True):
     """A message within the message, to be recognised by itself.
 
     `dress` adds to each alert what the envelope says; `id` is the envelope's, for alerts that have none of their own.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from correlator.domain import instant_of
@@ -14,7 +13,6 @@ LATEST = 4_102_444_800_000
 
 #: Numbers since the epoch: their unit shows in their size, as no two units overlap between 2000 and 2100.
 _PER_MILLISECOND = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
-_FRACTION = re.compile(r"(?<=\d)[.,](\d{1,6})\d*")
 
 
 def instant(moment: datetime, where: str) -> int:
@@ -41,7 +39,7 @@ def written(text: str, where: str) -> int:
         InputError: reason `bad_timestamp`.
     """
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r".\1", text.strip()))
+        moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InputError("bad_timestamp", f"{where}: {text[:40]!r} is no date of ISO 8601") from None
     return instant(moment, where)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -19,18 +21,22 @@ FORMAT_HEADER = "format"
 _MAX_DEPTH = 4
 
 
-#: Bytes, and what they tell.
-_Event = tuple[bytes, ParsedAlert | InputError]
+#: A message, and what it tells.
+_Event = tuple[Payload, ParsedAlert | InputError]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """One event of a message: an alert, or why it is none; with its bytes, or those of the message."""
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a message: an alert, or why it is none."""
 
     event: ParsedAlert | InputError
-    data: bytes
+    payload: Payload
     #: Its index among the events of the message; None where it is the only one.
     index: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, or those of the message where it has none of its own."""
+        return self.payload.data
 
     def id(self, place: str) -> str:
         """Return the id the sender gave it, else one made of the message's place."""
@@ -78,59 +84,71 @@ class Formats:
             except InputError:
                 pass  # Whatever is wrong, or whose it is, is found out below.
             else:
-                return Contents(events=[Read(event=alert, data=data)], formats=[canonical.FORMAT.name])
+                return Contents(events=[Read(event=alert, payload=Payload(data))], formats=[canonical.FORMAT.name])
         contents = Contents()
-        found = list(self._open(Payload(data=data, headers=headers or {}, arrived_at=arrived_at), contents, 0))
+        found: list[_Event] = []
+        self._open(Payload(data, headers=headers or {}, arrived_at=arrived_at), contents, found, 0)
         only = len(found) == 1
         contents.events = [
-            Read(event=event, data=part, index=None if only else index) for index, (part, event) in enumerate(found)
+            Read(event=event, payload=payload, index=None if only else index)
+            for index, (payload, event) in enumerate(found)
         ]
         return contents
 
-    def _open(self, payload: Payload, contents: Contents, depth: int) -> Iterator[_Event]:
-        """Yield the events of a message; an array is a batch, each of its elements a message of its own."""
+    def _open(self, payload: Payload, contents: Contents, found: list[_Event], depth: int) -> None:
+        """Find the events of a message; an array is a batch, each of its elements a message of its own."""
         try:
             if depth > _MAX_DEPTH:
                 raise InputError("wrong_value", f"messages within messages, {depth} deep")
             chosen = self._claimed(payload.headers)
-            if chosen is None and (parts := self._parts(payload)) is not None:
-                yield from self._batch(payload, parts, contents, depth)
+            if chosen is None and isinstance(documents := self._document(payload), list):
+                self._batch(payload, documents, contents, found, depth)
                 return
             chosen = chosen or self._choose(payload)
             contents.formats.append(chosen.name)
-            elements = list(chosen.read(payload))
+            elements = chosen.read(payload)
         except InputError as error:
-            yield payload.data, error
+            found.append((payload, error))
             return
         for element in elements:
-            if isinstance(element, Notice):
+            if isinstance(element, ParsedAlert):
+                found.append((payload, element))
+            elif isinstance(element, Notice):
                 key = (chosen.name, element.word)
                 contents.notices[key] = contents.notices.get(key, 0) + element.count
             elif isinstance(element, Refusal):
-                yield payload.data if element.data is None else element.data, element.error
-            elif isinstance(element, Enclosed):
-                yield from _dressed(element, list(self._open(element.payload, contents, depth + 1)))
+                whole = payload if element.data is None else Payload(element.data)
+                found.append((whole, element.error))
             else:
-                yield payload.data, element
+                inside: list[_Event] = []
+                self._open(element.payload, contents, inside, depth + 1)
+                found += _dressed(element, inside)
 
     def _batch(
-        self, payload: Payload, parts: Sequence[msgspec.Raw], contents: Contents, depth: int
-    ) -> Iterator[_Event]:
-        for index, part in enumerate(parts):
-            for data, event in self._open(replace(payload, data=bytes(part)), contents, depth + 1):
+        self, payload: Payload, documents: list[Any], contents: Contents, found: list[_Event], depth: int
+    ) -> None:
+        parts = _Parts(payload)
+        for index, document in enumerate(documents):
+            part = Payload(
+                partial(parts.part, index),
+                headers=payload.headers,
+                arrived_at=payload.arrived_at,
+                document=document,
+            )
+            first = len(found)
+            self._open(part, contents, found, depth + 1)
+            for place in range(first, len(found)):
+                whose, event = found[place]
                 if isinstance(event, InputError):
-                    event = InputError(event.reason, f"[{index}]: {event.detail}")
-                yield data, event
+                    found[place] = whose, InputError(event.reason, f"[{index}]: {event.detail}")
 
-    def _parts(self, payload: Payload) -> list[msgspec.Raw] | None:
-        """Return the elements of an array, None of anything else."""
-        if not payload.data.lstrip(b" \t\r\n").startswith(b"["):
-            return None
+    def _document(self, payload: Payload) -> Any:
+        """Return the decoded JSON; None for what a header says to be of a format that is none."""
         try:
-            return decoded(payload.data, _many)
+            return payload.document
         except InputError:
             if payload.headers.get(FORMAT_HEADER) in self._named:
-                return None  # A binary form may begin with these bytes too: its reader knows.
+                return None
             raise
 
     def _claimed(self, headers: Headers) -> Format | None:
@@ -148,18 +166,34 @@ class Formats:
         if not isinstance(document, dict):
             return canonical.FORMAT  # which says what is wrong with it
         headers = payload.headers
-        return next((one for one in self._formats if one.recognises(document, headers)), canonical.FORMAT)
+        for one in self._formats:
+            if one.recognises(document, headers):
+                return one
+        return canonical.FORMAT
+
+
+class _Parts:
+    """The bytes of a batch's elements as they came, for those that are refused."""
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+        self._parts: list[msgspec.Raw] | None = None
+
+    def part(self, index: int) -> bytes:
+        if self._parts is None:
+            self._parts = decoded(self._payload.data, _many)
+        return bytes(self._parts[index])
 
 
 def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
     """Add to the events of an enclosed message what its envelope says."""
-    for index, (data, event) in enumerate(events):
+    for index, (payload, event) in enumerate(events):
         if isinstance(event, ParsedAlert):
             if enclosed.dress is not None:
                 event = enclosed.dress(event)
             if enclosed.id is not None and event.id is None:
                 event = msgspec.structs.replace(event, id=enclosed.id + ("" if len(events) == 1 else f"-{index}"))
-        yield data, event
+        yield payload, event
 
 
 def arrival(alerts: Iterable[ParsedAlert]) -> int | None:

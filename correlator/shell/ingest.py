@@ -245,8 +245,8 @@ class Ingest:
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
-        for name in reading.formats:
-            self._metrics.messages.labels(name).inc()
+        for name, count in Counter(reading.formats).items():
+            self._metrics.messages.labels(name).inc(count)
         for (name, word), count in reading.notices.items():
             self._metrics.notices.labels(name, word).inc(count)
         for _, error in refused:

@@ -33,7 +33,7 @@ def _read_acme(payload: Payload) -> list[Element]:
 
 
 def _read_envelope(payload: Payload) -> list[Element]:
-    inner = Payload(data=msgspec.json.encode(payload.document["inside"]), arrived_at=payload.arrived_at)
+    inner = Payload(msgspec.json.encode(payload.document["inside"]), arrived_at=payload.arrived_at)
     return [Enclosed(payload=inner, id=payload.document.get("id"), dress=_stamp)]
 
 

@@ -127,7 +127,7 @@ def test_a_document_damaged_anywhere_is_read_or_refused_with_a_place(one: Format
     | st.dictionaries(st.sampled_from(sorted({*"abc"} | {k for e in EXAMPLES.values() for k in e})), _json)
 )
 def test_no_document_makes_it_fail(one: Format, document: Any) -> None:
-    payload = Payload(data=json.dumps(document).encode("utf-8", "surrogatepass"), arrived_at=AT)
+    payload = Payload(json.dumps(document).encode("utf-8", "surrogatepass"), arrived_at=AT)
     if isinstance(document, dict):
         assert one.recognises(document, {}) in (True, False)
     try:
