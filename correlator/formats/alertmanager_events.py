@@ -14,7 +14,7 @@ from correlator.domain import Status
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
-from correlator.formats.instants import end
+from correlator.formats.instants import end, written
 from correlator.formats.labelled import labelled_alert
 
 #: Kinds of records that are no alerts, and the words they are counted by. Those about alerts say again what
@@ -97,8 +97,17 @@ def _alert(payload: Payload, alert: _Alert, status: Status, at: str) -> ParsedAl
         starts_at=payload.began(alert.starts_at, f"{at}.startsAt"),
         ends_at=ends_at,
         source="alertmanager",
+        observed_at=_recorded_at(payload.document),
         fingerprint=_hexadecimal(alert.fingerprint, f"{at}.fingerprint"),
     )
+
+
+def _recorded_at(document: Document) -> int | None:
+    moment = document.get("@timestamp")
+    try:
+        return written(moment, "@timestamp") if isinstance(moment, str) else None
+    except InputError:
+        return None
 
 
 def _hexadecimal(number: str | int, where: str) -> str:

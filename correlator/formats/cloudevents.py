@@ -126,7 +126,7 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
             changes["severity"] = severity
         if expires_at is not None and alert.status is Status.FIRING:
             changes["ends_at"] = expires_at
-        if observed_at is not None and alert.observed_at is None:
+        if observed_at is not None and observed_at > (alert.observed_at or 0):
             changes["observed_at"] = observed_at
         if labels:
             changes["labels"] = alert.labels | labels

@@ -72,6 +72,7 @@ def _read(payload: Payload) -> list[Element]:
             name=alert.name,
             starts_at=told(began, "startedAt") if began else seen_at,
             ends_at=seen_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
+            observed_at=seen_at,
             service=alert.service or None,
             severity=None if severity is None else _SEVERITIES.get(severity),
             fingerprint=_fingerprint(alert),

@@ -32,6 +32,7 @@ def labelled_alert(
     ends_at: int | None,
     source: str,
     fingerprint: str | None = None,
+    observed_at: int | None = None,
 ) -> ParsedAlert:
     """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none."""
     replicas = [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
@@ -43,6 +44,8 @@ def labelled_alert(
         name=labels.get("alertname", "").strip() or _UNNAMED,
         starts_at=starts_at,
         ends_at=ends_at,
+        # No resolve arrives before the end it tells of.
+        observed_at=ends_at if observed_at is None and status is Status.RESOLVED else observed_at,
         fingerprint=fingerprint or fingerprint_of(labels),
         instance=",".join(replicas) or None,
         labels=labels,

@@ -33,7 +33,7 @@ _json = st.recursive(
 _KEYS = sorted({key for example in EXAMPLES.values() for key in example})
 
 each_format = pytest.mark.parametrize("one", FORMATS, ids=NAMES)
-_slow = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
