@@ -12,9 +12,8 @@ from typing import Literal
 import msgspec
 
 from correlator.domain import Status
-from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert
-from correlator.formats.format import Document, Element, Format, Headers, Notice, Payload, each, items_of, shaped
+from correlator.formats.format import Document, Element, Format, Headers, Notice, Payload, each, listed, shaped
 from correlator.formats.instants import end
 from correlator.formats.labelled import labelled_alert
 
@@ -32,10 +31,6 @@ class _Alert(msgspec.Struct, rename="camel"):
 
 
 def _read_from(source: str, payload: Payload) -> list[Element]:
-    document = payload.document
-    if not isinstance(document, dict) or "alerts" not in document:
-        raise InputError("missing_field", "missing required field `alerts`")
-
     def one(item: object, at: str) -> ParsedAlert:
         alert = shaped(item, _Alert, at=at)
         status = Status(alert.status)
@@ -52,8 +47,8 @@ def _read_from(source: str, payload: Payload) -> list[Element]:
             fingerprint=alert.fingerprint or None,
         )
 
-    elements = each(items_of(document["alerts"], "alerts"), one, at="alerts")
-    truncated = document.get("truncatedAlerts")
+    elements = each(listed(payload.document, "alerts"), one, at="alerts")
+    truncated = payload.document.get("truncatedAlerts")
     if isinstance(truncated, int) and truncated > 0:
         elements.append(Notice("truncated_alerts", truncated))
     return elements

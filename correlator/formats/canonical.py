@@ -79,13 +79,22 @@ def _checked(wire: CanonicalAlert) -> ParsedAlert:
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
-    return "starts_at" in document and "name" in document and "status" in document
+    return "starts_at" in document or ("status" in document and "name" in document)
 
 
 def _read(payload: Payload) -> list[Element]:
     return [_checked(shaped(payload.document, CanonicalAlert))]
 
 
+def _read_unknown(payload: Payload) -> list[Element]:
+    try:
+        return _read(payload)
+    except InputError as error:
+        raise InputError(error.reason, f"of no known format; as a canonical event: {error.detail}") from None
+
+
 _decoder = msgspec.json.Decoder(CanonicalAlert)
 
 FORMAT = Format(name="canonical", recognises=_recognises, read=_read)
+#: What no format recognises: it is read as the canonical form, which says what it lacks.
+UNKNOWN = Format(name="unknown", recognises=lambda document, headers: False, read=_read_unknown)

@@ -15,7 +15,7 @@ Then it is listed in `formats.table`. For example, a sender whose messages are `
         return document.get("tool") == "acme" and "alarms" in document
 
     def _read(payload: Payload) -> list[Element]:
-        return each(payload.document["alarms"], _alert, at="alarms")
+        return each(listed(payload.document, "alarms"), _alert, at="alarms")
 
     def _alert(item: object, at: str) -> ParsedAlert:
         alarm = shaped(item, _Alarm, at=at)
@@ -186,6 +186,19 @@ def each(items: Iterable[object], read: Callable[[Any, str], Element], *, at: st
                 error = InputError(error.reason, f"{place}: {error.detail}")
             elements.append(Refusal(error=error, data=msgspec.json.encode(item)))
     return elements
+
+
+def listed(document: object, key: str) -> list[Any]:
+    """Return the list under a key of an object.
+
+    Raises:
+        InputError: reason `wrong_type` or `missing_field`: there is none.
+    """
+    if not isinstance(document, dict):
+        raise InputError("wrong_type", f"expected object, got {_json_type(document)}")
+    if key not in document:
+        raise InputError("missing_field", f"missing required field `{key}`")
+    return items_of(document[key], key)
 
 
 def items_of(value: object, at: str) -> list[Any]:

@@ -164,12 +164,12 @@ class Formats:
             return self._named[name]
         document = payload.document
         if not isinstance(document, dict):
-            return canonical.FORMAT  # which says what is wrong with it
+            return canonical.UNKNOWN
         headers = payload.headers
         for one in self._formats:
             if one.recognises(document, headers):
                 return one
-        return canonical.FORMAT
+        return canonical.UNKNOWN
 
 
 class _Parts:

@@ -1,7 +1,7 @@
 """All formats, in the order in which they are tried: the first that recognises a document reads it.
 
-What only one sender writes stands before what many look like; the canonical form is last, because it also says what is
-wrong with a document that is of no format. How to add one: `formats.format`.
+What only one sender writes stands before what many look like; the canonical form is last. How to add one:
+`formats.format`.
 """
 
 from __future__ import annotations

@@ -119,8 +119,12 @@ def test_a_scope_may_be_made_of_the_partition_key() -> None:
         ({"content-type": "application/cloudevents+json"}, {"id": "7"}, "missing_field: missing required field"),
         ({"content-type": "application/cloudevents+json"}, [structured(), {"id": 7}], "wrong_type: [1].id: expected"),
         ({}, {**CONTEXT, "data_base64": "%"}, "wrong_value: data_base64: no base64"),
-        ({}, structured({"incident": 1}), "missing_field: missing required field `status`"),
-        ({}, structured(5), "wrong_type: expected object, got integer"),
+        (
+            {},
+            structured({"incident": 1}),
+            "missing_field: of no known format; as a canonical event: missing required field `status`",
+        ),
+        ({}, structured(5), "wrong_type: of no known format; as a canonical event: expected object, got integer"),
     ],
 )
 def test_what_is_wrong_is_said(headers: dict[str, str], document: Any, problem: str) -> None:

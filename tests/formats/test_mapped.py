@@ -22,6 +22,7 @@ from correlator.paths import found, parse_path
 from tests.formats.examples import AT, EXAMPLES, errors
 from tests.test_configuration import accepted, documented
 
+DOCS = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
 TEXT = """
 [[formats]]
 name = "acme"
@@ -155,7 +156,7 @@ LEAST = '[[formats]]\nname = "mine"\nwhen = { %s }\npaths = { name = "n" }\n'
 )
 def test_a_document_is_recognised_when_all_conditions_hold(when: str, document: dict[str, Any], is_it: bool) -> None:
     contents = read({**document, "n": "N"}, LEAST % when, {"x-tool": "acme"})
-    assert contents.formats == (["mine"] if is_it else ["canonical"])
+    assert contents.formats == (["mine"] if is_it else ["unknown"])
 
 
 def test_a_call_is_an_edge() -> None:
@@ -233,8 +234,17 @@ def test_keys_with_dots_are_quoted() -> None:
     assert parse_path('labels."service.name".0') == ("labels", "service.name", "0")
 
 
+def test_the_example_of_the_docs_reads_the_document_beside_it() -> None:
+    section = DOCS.partition("## Formats of your own\n")[2]
+    document = section.partition("`{")[2].partition("}`")[0]
+    text = section.partition("```toml\n")[2].partition("```")[0]
+    (alert,) = read(json.loads("{" + document + "}"), text).alerts
+    assert (alert.name, alert.status, alert.severity) == ("Disk full", Status.FIRING, Severity.CRITICAL)
+    assert (alert.starts_at, alert.labels) == (AT - 30_000, {"app": "db"})
+    assert alert.fingerprint
+
+
 @pytest.mark.parametrize(("model", "title"), [(FormatConfig, "Keys of a format"), (FormatPaths, "Keys of `paths`")])
 def test_every_key_is_documented(model: Any, title: str) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
-    section = text.partition(f"### {title}\n")[2].partition("\n#")[0]
+    section = DOCS.partition(f"### {title}\n")[2].partition("\n#")[0]
     assert documented(section) == dict(accepted(model))

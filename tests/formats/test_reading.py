@@ -91,7 +91,9 @@ def test_a_bad_element_spoils_no_other_keeps_its_bytes_and_says_where_it_stands(
     ]
     assert (first, second) == (b'{"x":1}', b'{"status": 1}')
     assert str(first_error) == "wrong_type: [1]: acme[1]: expected string"
-    assert str(second_error).startswith("wrong_type: [2]: status: expected string, got integer")
+    assert str(second_error) == (
+        "wrong_type: [2]: of no known format; as a canonical event: status: expected string, got integer"
+    )
 
 
 def test_the_only_event_is_named_after_its_message_alone_and_a_senders_id_wins() -> None:
@@ -154,7 +156,9 @@ def test_a_whole_canonical_event_is_one_whatever_else_it_holds() -> None:
     ],
 )
 def test_what_is_of_no_format_is_refused_with_a_reason(data: bytes, reason: str) -> None:
-    assert told(read(data)) == [reason]
+    contents = read(data)
+    assert told(contents) == [reason]
+    assert set(contents.formats) <= {"unknown"}
 
 
 def test_no_array_is_nested_deeper_than_messages_are() -> None:

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +61,12 @@ def test_names_are_words_for_paths_and_labels_and_differ() -> None:
 
 def test_every_format_has_an_example() -> None:
     assert set(EXAMPLES) == set(NAMES)
+
+
+def test_the_docs_list_the_table_in_its_order() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    section = text.partition("## Formats\n")[2].partition("\n#")[0]
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
