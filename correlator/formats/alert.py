@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
 
 
-class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True):
+class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An alert as its sender tells of it. What is None is for `formats.naming` to find in the labels.
 
     `fingerprint` is the sender's identity of the alert, the same for all its episodes; `instance` tells apart the

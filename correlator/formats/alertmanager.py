@@ -7,7 +7,6 @@ A group is sent again whole whenever one of its alerts changes, and at every `re
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -22,7 +21,7 @@ _LEASE_SECONDS = 12 * 3600
 
 
 class _Alert(msgspec.Struct, rename="camel"):
-    status: Literal["firing", "resolved"]
+    status: Status
     labels: dict[str, str]
     annotations: dict[str, str] | None = None
     starts_at: datetime | None = None
@@ -33,7 +32,7 @@ class _Alert(msgspec.Struct, rename="camel"):
 def _read_from(source: str, payload: Payload) -> list[Element]:
     def one(item: object, at: str) -> ParsedAlert:
         alert = shaped(item, _Alert, at=at)
-        status = Status(alert.status)
+        status = alert.status
         ends_at = end(alert.ends_at)
         if ends_at is None and status is Status.FIRING:
             ends_at = payload.until(_LEASE_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -16,17 +15,17 @@ from correlator.formats.instants import end, instant
 _DAY_MS = 86_400_000
 
 
-class CanonicalAlert(msgspec.Struct, frozen=True, kw_only=True):
+class CanonicalAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One alert event as it stands on the wire. Unknown fields are ignored, so that senders may run ahead of us."""
 
-    status: Literal["firing", "resolved"]
+    status: Status
     name: str
     starts_at: datetime
     id: str | None = None
     source: str = ""
     service: str | None = None
     entity: str | None = None
-    severity: Literal["critical", "error", "warning", "info", "unknown"] | None = None
+    severity: Severity | None = None
     ends_at: datetime | None = None
     observed_at: datetime | None = None
     fingerprint: str | None = None
@@ -62,11 +61,11 @@ def _checked(wire: CanonicalAlert) -> ParsedAlert:
     return ParsedAlert(
         id=wire.id,
         source=wire.source,
-        status=Status(wire.status),
+        status=wire.status,
         name=wire.name,
         service=wire.service or None,
         entity=wire.entity or None,
-        severity=None if wire.severity is None else Severity(wire.severity),
+        severity=wire.severity,
         starts_at=starts_at,
         ends_at=end(wire.ends_at),
         observed_at=observed_at,

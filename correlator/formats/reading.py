@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,18 +24,18 @@ _MAX_DEPTH = 4
 _Event = tuple[Payload, ParsedAlert | InputError]
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
+class Read(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event of a message: an alert, or why it is none."""
 
     event: ParsedAlert | InputError
-    payload: Payload
+    source: Payload | bytes
     #: Its index among the events of the message; None where it is the only one.
     index: int | None = None
 
     @property
     def data(self) -> bytes:
         """Its bytes, or those of the message where it has none of its own."""
-        return self.payload.data
+        return self.source if isinstance(self.source, bytes) else self.source.data
 
     def id(self, place: str) -> str:
         """Return the id the sender gave it, else one made of the message's place."""
@@ -45,15 +44,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
         return place if self.index is None else f"{place}-{self.index}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, kw_only=True):
     """What a message holds, in its order. Notices are no events."""
 
-    events: list[Read] = field(default_factory=list)
+    events: list[Read] = []
     #: (format, word) -> how often
-    notices: dict[tuple[str, str], int] = field(default_factory=dict)
+    notices: dict[tuple[str, str], int] = {}
     #: The format of each message within the message.
-    formats: list[str] = field(default_factory=list)
+    formats: list[str] = []
 
     @property
     def alerts(self) -> list[ParsedAlert]:
@@ -84,13 +82,13 @@ class Formats:
             except InputError:
                 pass  # Whatever is wrong, or whose it is, is found out below.
             else:
-                return Contents(events=[Read(event=alert, payload=Payload(data))], formats=[canonical.FORMAT.name])
+                return Contents(events=[Read(event=alert, source=data)], formats=[canonical.FORMAT.name])
         contents = Contents()
         found: list[_Event] = []
         self._open(Payload(data, headers=headers or {}, arrived_at=arrived_at), contents, found, 0)
         only = len(found) == 1
         contents.events = [
-            Read(event=event, payload=payload, index=None if only else index)
+            Read(event=event, source=payload, index=None if only else index)
             for index, (payload, event) in enumerate(found)
         ]
         return contents
