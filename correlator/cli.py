@@ -62,7 +62,7 @@ def main() -> None:
 
 
 @cli.command()
-@click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
+@click.option("--alerts", metavar="FILE", help="Alerts in any input format, a message a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
 @click.option("--topology", "topologies", multiple=True, type=_PATH, help="Topology, JSON or YAML.")
 @click.option("--model", "model_path", type=_PATH, help="Folder of trained models.")

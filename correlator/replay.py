@@ -13,11 +13,11 @@ from correlator.domain import AlertEvent, Disposition
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.errors import InputError, LogError
-from correlator.formats import log
+from correlator.formats import canonical, log
 from correlator.formats.alert import ParsedAlert
 from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
-from correlator.formats.reading import Formats, Read, arrival, arrival_of
+from correlator.formats.reading import Contents, Formats, Read, arrival, arrival_of
 from correlator.partition import Partition
 from correlator.sinks import Sinks, Summary, write
 from topology.graph import ServiceGraph
@@ -76,9 +76,8 @@ class Replay:
         if len(data) > self.max_line_bytes:
             self._reject(number, place, data, InputError("too_large", f"more than {self.max_line_bytes} bytes"))
             return
-        contents = self._formats.read(data, arrived_at=self._now or None)
+        contents, observed_at = self._read(data)
         self.summary.count_notices(contents.notices)
-        observed_at = self._arrival(contents.alerts)
         for read in contents.events:
             try:
                 event = self._named(read, read.id(place), observed_at)
@@ -92,6 +91,15 @@ class Replay:
         while (due := self._engine.next_due()) is not None:
             self._sinks.take(self._engine.tick(due))
         return self._sinks.finish(sealed=True)
+
+    def _read(self, data: bytes) -> tuple[Contents, int]:
+        """Return what a line holds, and when it arrives."""
+        contents = self._formats.read(data, arrived_at=self._now or None)
+        observed_at = self._arrival(contents.alerts)
+        if observed_at > self._now and any(name != canonical.FORMAT.name for name in contents.formats):
+            # Leases and the like begin at the arrival, which is known only now.
+            contents = self._formats.read(data, arrived_at=observed_at)
+        return contents, observed_at
 
     def _arrival(self, alerts: Iterable[ParsedAlert]) -> int:
         """Return when a line arrives: by its alerts' account, but never before the line above it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from correlator.domain import Severity
+from correlator.domain import Severity, Status
 from correlator.errors import InputError
+from correlator.formats import format as format_module
 from correlator.formats.format import Enclosed, Format, Notice, Payload, Refusal
 from correlator.formats.reading import Formats
 from correlator.formats.table import FORMATS
@@ -67,6 +69,18 @@ def test_the_docs_list_the_table_in_its_order() -> None:
     text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
     section = text.partition("## Formats\n")[2].partition("\n#")[0]
     assert re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE) == NAMES
+
+
+def test_the_example_of_how_to_add_a_format_is_one() -> None:
+    lines = (format_module.__doc__ or "").splitlines()
+    code = textwrap.dedent("\n".join(line for line in lines if line.startswith("    ") or not line))
+    names = {**vars(format_module), "Severity": Severity, "Status": Status}
+    exec(code, names)
+    document = {"tool": "acme", "alarms": [{"rule": "N", "since": "2026-11-23T03:40:00Z", "severity": "fatal"}, {}]}
+    contents = Formats((names["FORMAT"],)).read(json.dumps(document).encode())
+    (alert,) = contents.alerts
+    assert (alert.name, alert.severity) == ("N", Severity.CRITICAL)
+    assert errors(contents) == ["missing_field: alarms[1]: missing required field `rule`"]
 
 
 @pytest.mark.parametrize("name", NAMES)
