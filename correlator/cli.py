@@ -159,6 +159,7 @@ def _show_summary(summary: Any, form: str) -> None:
         return
     values["noise_reduction"] = f"{summary.noise_reduction:.1%} (1 - pages / firing events)"
     values["dispositions"] = ", ".join(f"{name} {count}" for name, count in values["dispositions"].items() if count)
+    values["notices"] = ", ".join(f"{name} {count}" for name, count in values["notices"].items()) or "none"
     for name in ("first_at", "last_at"):
         del values[name]
     for name, value in values.items():

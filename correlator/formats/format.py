@@ -273,5 +273,13 @@ _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _TYPE = re.compile(r"`([\w |]+)`")
 _JSON_TYPES = {
     **{name: name for name in ("object", "array", "null")},
-    **{"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"},
+    **{
+        "str": "string",
+        "int": "integer",
+        "float": "number",
+        "bool": "boolean",
+        "list": "array",
+        "dict": "object",
+        "datetime": "date",
+    },
 }

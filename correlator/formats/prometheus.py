@@ -32,8 +32,10 @@ class _Alert(msgspec.Struct, rename="camel"):
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
-    labels = document.get("labels")
-    return isinstance(labels, dict) and ("alertname" in labels or any(sign in document for sign in _SIGNS))
+    if "labels" not in document:
+        return False
+    labels = document["labels"]
+    return any(sign in document for sign in _SIGNS) or (isinstance(labels, dict) and "alertname" in labels)
 
 
 def _read(payload: Payload) -> list[Element]:

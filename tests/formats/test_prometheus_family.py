@@ -232,6 +232,11 @@ def test_a_bad_alert_is_refused_by_its_place_and_its_neighbours_are_not(changes:
     assert found.startswith(problem)
 
 
+def test_a_bad_post_is_refused_by_its_place() -> None:
+    assert error(posted(labels=["x"])) == "wrong_type: [0]: labels: expected object, got array"
+    assert error(posted(endsAt=5)) == "bad_timestamp: [0]: endsAt: expected date or null, got integer"
+
+
 def test_a_body_that_someone_templated_is_refused_with_what_it_lacks() -> None:
     assert error({"text": "hello"}, {"format": "alertmanager"}) == ("missing_field: missing required field `alerts`")
     assert error({"alerts": {}}, {"format": "alertmanager"}) == "wrong_type: alerts: expected array, got object"
