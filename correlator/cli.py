@@ -51,7 +51,7 @@ def main() -> None:
 
 
 @cli.command()
-@click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
+@click.option("--alerts", metavar="FILE", help="Alerts in any input format, a message a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
 @click.option("--topology", "topologies", multiple=True, type=_PATH, help="Topology, JSON or YAML.")
 @click.option("--model", "model_path", type=_PATH, help="Folder of trained models.")
@@ -148,6 +148,7 @@ def _show_summary(summary: Any, form: str) -> None:
         return
     values["noise_reduction"] = f"{summary.noise_reduction:.1%} (1 - pages / firing events)"
     values["dispositions"] = ", ".join(f"{name} {count}" for name, count in values["dispositions"].items() if count)
+    values["notices"] = ", ".join(f"{name} {count}" for name, count in values["notices"].items()) or "none"
     for name in ("first_at", "last_at"):
         del values[name]
     for name, value in values.items():

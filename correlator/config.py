@@ -20,6 +20,7 @@ from pydantic import Field, SecretStr
 from correlator.config_pager import PagerConfig
 from correlator.config_topology import TopologyConfig
 from correlator.errors import ConfigError
+from correlator.paths import parse_path
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -82,6 +83,10 @@ class NamingConfig(_Section):
         "value",
         "trace_id",
         "span_id",
+        "ce_partitionkey",
+        "ce_correlationid",
+        "ce_causationid",
+        "ce_sequence",
     )
     edge_labels: tuple[tuple[str, str], ...] = (
         ("caller", "callee"),
@@ -124,6 +129,68 @@ class EngineConfig(_Section):
         """Return a hash of every engine setting, stable across processes."""
         settings = self.model_dump(mode="json", include=set(EngineConfig.model_fields))
         return hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _is_path(text: str) -> str:
+    parse_path(text)
+    return text
+
+
+PathText = Annotated[str, pydantic.AfterValidator(_is_path)]
+#: One path or several, of which the first that leads anywhere counts.
+PathTexts = Annotated[tuple[PathText, ...], pydantic.BeforeValidator(_one_or_more)]
+
+
+class FormatPaths(_Section):
+    """Where the parts of an alert stand in a document, or in an item of its `each`."""
+
+    name: PathTexts = Field(min_length=1)
+    status: PathTexts = ()
+    severity: PathTexts = ()
+    service: PathTexts = ()
+    entity: PathTexts = ()
+    starts_at: PathTexts = ()
+    ends_at: PathTexts = ()
+    summary: PathTexts = ()
+    scope: PathTexts = ()
+    id: PathTexts = ()
+    caller: PathTexts = ()
+    callee: PathTexts = ()
+    #: All of these together identify the alert, the same at each of its firings.
+    fingerprint: PathTexts = ()
+    #: An object whose plain values are labels.
+    labels: PathTexts = ()
+
+
+class FormatConfig(_Section):
+    """A format of the user's own: how its documents are recognised, and where in them everything stands."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    #: Path, or `header:` and the name of a header -> what must stand there; `*` is anything. All must hold.
+    when: Annotated[dict[str, str], Field(min_length=1)]
+    paths: FormatPaths
+    #: Where the list of alerts stands, in documents of several.
+    each: PathText | None = None
+    #: Label -> where it stands.
+    labels: dict[str, PathText] = {}
+    #: The sender's words for states, in any case, beside `firing` and `resolved`.
+    statuses: dict[str, Literal["firing", "resolved", "ignored"]] = {}
+    other_status: Literal["firing", "resolved", "ignored"] = "firing"
+    #: The sender's words for severities, beside the common ones.
+    severities: dict[str, Literal["critical", "error", "warning", "info", "unknown"]] = {}
+    lease_seconds: Seconds = 86_400
+
+    @pydantic.field_validator("when")
+    @classmethod
+    def _finds(cls, when: dict[str, str]) -> dict[str, str]:
+        for place in when:
+            if not place.startswith("header:"):
+                parse_path(place)
+        return when
 
 
 class KafkaConfig(_Section):
@@ -171,10 +238,20 @@ class WorkerConfig(_Section):
 class Config(EngineConfig):
     """The whole file: settings of the engine at the top, one table for each part of the shell."""
 
+    #: Input formats beside the built-in ones, tried before them.
+    formats: tuple[FormatConfig, ...] = ()
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
     pager: PagerConfig = PagerConfig()
     topology: TopologyConfig = TopologyConfig()
+
+    @pydantic.field_validator("formats")
+    @classmethod
+    def _formats_differ(cls, formats: tuple[FormatConfig, ...]) -> tuple[FormatConfig, ...]:
+        names = [one.name for one in formats]
+        if len(set(names)) != len(names):
+            raise ValueError("two formats have the same name")
+        return formats
 
 
 #: Environment variables that fill in what must not or need not stand in a file.

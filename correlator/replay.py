@@ -14,7 +14,10 @@ from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.errors import InputError, LogError
 from correlator.formats import canonical, log
+from correlator.formats.alert import ParsedAlert
+from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
+from correlator.formats.reading import Contents, Formats, Read, arrival, arrival_of
 from correlator.partition import Partition
 from correlator.sinks import Sinks, Summary, write
 from topology.graph import ServiceGraph
@@ -42,7 +45,7 @@ def rejection(number: int, data: bytes, error: InputError) -> Rejection:
 
 
 class Replay:
-    """Run an engine over alert events, one line each.
+    """Run an engine over messages, one line each: an alert event, or what any format tells of alerts.
 
     Everything it says goes to the given sinks at once, but for assignments: those wait, in input order, until the fate
     of their alerts is sealed.
@@ -58,6 +61,7 @@ class Replay:
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._engine = Engine(config, ranker=ranker)
+        self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
         self.max_line_bytes = config.worker.max_event_bytes
         self._rejected = rejected
@@ -67,18 +71,20 @@ class Replay:
         self.summary = sinks.summary
 
     def feed(self, number: int, data: bytes) -> None:
-        """Take one line of the input; `number` counts from one."""
-        try:
-            event = self._parse(number, data)
-        except InputError as error:
-            self._reject(number, data, error)
+        """Take one line of the input, a message of any format; `number` counts from one."""
+        place = f"line-{number}"
+        if len(data) > self.max_line_bytes:
+            self._reject(number, place, data, InputError("too_large", f"more than {self.max_line_bytes} bytes"))
             return
-        self._now = event.observed_at
-        if self._graph is not None:
-            self._sinks.take(self._engine.use_topology(self._graph, event.observed_at))
-            self._graph = None
-        self._sinks.count(event)
-        self._sinks.take(self._engine.on_event(event, event.observed_at))
+        contents, observed_at = self._read(data)
+        self.summary.count_notices(contents.notices)
+        for read in contents.events:
+            try:
+                event = self._named(read, read.id(place), observed_at)
+            except InputError as error:
+                self._reject(number, read.id(place) if len(contents.events) > 1 else place, read.data, error)
+            else:
+                self._take(event)
 
     def finish(self) -> Summary:
         """Let time go on until nothing is pending, and count up."""
@@ -86,21 +92,44 @@ class Replay:
             self._sinks.take(self._engine.tick(due))
         return self._sinks.finish(sealed=True)
 
-    def _parse(self, number: int, data: bytes) -> AlertEvent:
-        if len(data) > self.max_line_bytes:
-            raise InputError("too_large", f"more than {self.max_line_bytes} bytes")
-        alert = canonical.parse(data)
-        observed_at = max(self._now, alert.starts_at if alert.observed_at is None else alert.observed_at)
-        if self._now and observed_at > self._now + _MAX_JUMP_MS:
-            raise InputError("bad_timestamp", "arrives more than a year after all before it")
-        return self._namer.name(alert, event_id=alert.id or f"line-{number}", observed_at=observed_at)
+    def _read(self, data: bytes) -> tuple[Contents, int]:
+        """Return what a line holds, and when it arrives."""
+        contents = self._formats.read(data, arrived_at=self._now or None)
+        observed_at = self._arrival(contents.alerts)
+        if observed_at > self._now and any(name != canonical.FORMAT.name for name in contents.formats):
+            # Leases and the like begin at the arrival, which is known only now.
+            contents = self._formats.read(data, arrived_at=observed_at)
+        return contents, observed_at
 
-    def _reject(self, number: int, data: bytes, error: InputError) -> None:
+    def _arrival(self, alerts: Iterable[ParsedAlert]) -> int:
+        """Return when a line arrives: by its alerts' account, but never before the line above it."""
+        return max(self._now, arrival(alert for alert in alerts if not self._jumps(alert)) or 0)
+
+    def _jumps(self, alert: ParsedAlert) -> bool:
+        return self._now > 0 and arrival_of(alert) > self._now + _MAX_JUMP_MS
+
+    def _named(self, read: Read, event_id: str, observed_at: int) -> AlertEvent:
+        alert = read.event
+        if isinstance(alert, InputError):
+            raise alert
+        if self._jumps(alert):
+            raise InputError("bad_timestamp", "arrives more than a year after all before it")
+        return self._namer.name(alert, event_id=event_id, observed_at=observed_at)
+
+    def _take(self, event: AlertEvent) -> None:
+        self._now = event.observed_at
+        if self._graph is not None:
+            self._sinks.take(self._engine.use_topology(self._graph, event.observed_at))
+            self._graph = None
+        self._sinks.count(event)
+        self._sinks.take(self._engine.on_event(event, event.observed_at))
+
+    def _reject(self, number: int, event_id: str, data: bytes, error: InputError) -> None:
         self.summary.events += 1
         self.summary.rejected += 1
         if self._rejected is not None:
             write(self._rejected, rejection(number, data, error))
-        self._sinks.assignments.decided(f"line-{number}", None, Disposition.REJECTED, error.reason)
+        self._sinks.assignments.decided(event_id, None, Disposition.REJECTED, error.reason)
 
 
 class LogReplay:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO
 
 import msgspec
@@ -37,10 +37,17 @@ class Summary(msgspec.Struct, kw_only=True):
     pages: int = 0
     noise_reduction: float = 0.0
     dispositions: dict[str, int] = {}
+    #: What messages told beside alerts, `format.word`; no events.
+    notices: dict[str, int] = {}
     seconds: float = 0.0
     events_per_second: float = 0.0
     first_at: int = 0
     last_at: int = 0
+
+    def count_notices(self, notices: Mapping[tuple[str, str], int]) -> None:
+        for (name, word), count in notices.items():
+            key = f"{name}.{word}"
+            self.notices[key] = self.notices.get(key, 0) + count
 
 
 class _Line(msgspec.Struct, array_like=True):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from correlator.config import Config
-from correlator.errors import ConfigError, InputError
-from correlator.formats import canonical
+from correlator.errors import ConfigError
+from correlator.formats.reading import Formats, arrival
 from correlator.scoring.inputs import read_truth
 from correlator.shell.lines import lines, open_lines
 from correlator.simulator import command as simulator
@@ -83,10 +82,10 @@ def _stream(title: str, alerts: Path, topology: Path | None, truth: Path | None)
 def _arrivals(alerts: Path) -> Iterator[int]:
     """Yield when each line arrived, never going back; one that does not tell arrives with the one before."""
     now = 0
+    formats = Formats()
     with open_lines(str(alerts)) as file:
         for line, _ in lines(file, Config().worker.max_event_bytes):
             if line.strip():
-                with suppress(InputError):
-                    alert = canonical.parse(line)
-                    now = max(now, alert.starts_at if alert.observed_at is None else alert.observed_at)
+                read = formats.read(line, arrived_at=now or None)
+                now = max(now, arrival(read.alerts) or now)
                 yield now

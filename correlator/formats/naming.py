@@ -10,7 +10,7 @@ import msgspec
 from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Edge, Severity
 from correlator.errors import InputError
-from correlator.formats.canonical import ParsedAlert
+from correlator.formats.alert import ParsedAlert, severity_of
 from topology.graph import ServiceGraph
 
 #: The suffix that Kubernetes gives the pods of a Deployment (template hash and pod hash) or of a DaemonSet.
@@ -18,14 +18,6 @@ _POD_SUFFIX = re.compile(r"-[a-f0-9]{6,10}-[a-z0-9]{5}$")
 #: What Kubernetes adds to the name of a service: its namespace, `svc`, the cluster's domain.
 _CLUSTER_NAME = re.compile(r"\.[a-z0-9-]+(\.svc(\.[a-z0-9.-]+)?)?$")
 _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
-
-_SEVERITY_WORDS = {
-    Severity.CRITICAL: "critical crit page fatal emergency disaster sev0 sev1 p0 p1",
-    Severity.ERROR: "error err high major sev2 p2",
-    Severity.WARNING: "warning warn medium minor ticket average sev3 p3",
-    Severity.INFO: "info informational information none low notice debug sev4 p4 p5",
-}
-_SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
 
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
@@ -66,6 +58,7 @@ class Namer:
             alert.entity,
             alert.scope,
             alert.fingerprint,
+            alert.instance,
             alert.severity,
             alert.edge,
             frozenset(alert.labels.items()),
@@ -108,7 +101,7 @@ class Namer:
             known=known,
             scope=scope,
             fingerprint=fingerprint,
-            instance="" if alert.fingerprint else instance,
+            instance=alert.instance or ("" if alert.fingerprint else instance),
             edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
             entity=entity,
             severity=alert.severity or self._severity(labels),
@@ -144,8 +137,7 @@ class Namer:
         return None
 
     def _severity(self, labels: dict[str, str]) -> Severity:
-        word = (_first(labels, self._config.severity_labels) or "").lower()
-        return _SEVERITY_OF.get(word, Severity.UNKNOWN)
+        return severity_of(_first(labels, self._config.severity_labels) or "") or Severity.UNKNOWN
 
     def _fingerprint(self, alert: ParsedAlert, service: str) -> str:
         identity = sorted((key, value) for key, value in alert.labels.items() if key not in self._volatile)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from correlator.config import Config
-from correlator.formats import canonical
+from correlator.formats.instants import EARLIEST, LATEST
 from correlator.shell.metrics import Metrics
 from correlator.shell.topics import record_bytes
 from correlator.shell.transport import Publisher
@@ -53,5 +53,5 @@ class DeadLetters:
             headers["truncated-from-bytes"] = str(len(value))
             value = value[: self._largest]
         self._metrics.dead_letters.labels(letter.reason).inc()
-        keeps = self._keeps_time and canonical.EARLIEST <= letter.at < canonical.LATEST
+        keeps = self._keeps_time and EARLIEST <= letter.at < LATEST
         return await self._publisher.send(self._topic, value, at=letter.at if keeps else None, headers=headers)

@@ -18,9 +18,13 @@ from faust.types import TP, EventT, StreamT
 from correlator.config import Config
 from correlator.domain import AlertEvent
 from correlator.errors import InputError
-from correlator.formats import canonical, log
-from correlator.formats.canonical import ParsedAlert
+from correlator.formats import log
+from correlator.formats.alert import ParsedAlert
+from correlator.formats.format import Headers
+from correlator.formats.instants import EARLIEST, LATEST
+from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
+from correlator.formats.reading import Formats, Read
 from correlator.shell.deadletters import DeadLetter, DeadLetters
 from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.topics import record_bytes
@@ -47,11 +51,13 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """What came of a message: events by scope, what was refused, or only that time went on."""
+    """What came of a message: events by scope, what was refused, what was told beside, or only that time went on."""
 
     at: int
     scopes: dict[str, list[AlertEvent]] = field(default_factory=dict)
     refused: list[tuple[bytes, InputError]] = field(default_factory=list)
+    formats: Sequence[str] = ()
+    notices: Mapping[tuple[str, str], int] = field(default_factory=dict)
     is_heartbeat: bool = False
 
 
@@ -64,6 +70,7 @@ class Reader:
 
     def __init__(self, config: Config, graph: ServiceGraph, now: Callable[[], int] | None) -> None:
         self._naming = config.naming
+        self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
         self._now = now
         self._max_bytes = config.worker.max_event_bytes
@@ -85,43 +92,39 @@ class Reader:
             if not reading.is_heartbeat and value is not None:
                 reading.refused.append((value, InputError("not_json", "the message is empty")))
             return reading
-        try:
-            if len(value) > self._max_bytes:
-                raise InputError("too_large", f"{len(value)} bytes, more than {self._max_bytes}")
-            events = canonical.split(value)
-        except InputError as error:
-            reading.refused.append((value, error))
+        if len(value) > self._max_bytes:
+            reading.refused.append((value, InputError("too_large", f"{len(value)} bytes, more than {self._max_bytes}")))
             return reading
-        self._take(reading, message, events)
-        if len(reading.refused) > _MAX_LETTERS:
-            reason, count = reading.refused[0][1], len(reading.refused)
-            detail = f"{count} of {len(events)} events are bad, the first: {reason.detail}"
-            reading.refused = [(value, InputError(reason.reason, detail))]
+        contents = self._formats.read(value, _texts(message.headers), arrived_at=reading.at)
+        reading.formats, reading.notices = contents.formats, contents.notices
+        self._take(reading, message, contents.events)
+        self._merge_letters(reading, value, len(contents.events))
         return reading
 
-    def _take(self, reading: Reading, message: Message, events: Sequence[bytes]) -> None:
-        """Parse and name the events of a message."""
+    def _take(self, reading: Reading, message: Message, events: Sequence[Read]) -> None:
+        """Name the alerts of a message."""
         place = f"{message.topic}-{message.partition}-{message.offset}"
-        parsed: list[tuple[bytes, str, ParsedAlert]] = []
-        for index, data in enumerate(events):
-            try:
-                alert = canonical.parse(data)
-            except InputError as error:
-                reading.refused.append((data, error))
-            else:
-                event_id = alert.id or (place if len(events) == 1 else f"{place}-{index}")
-                parsed.append((data, event_id, alert))
-        if self._now is not None and parsed:
+        if self._now is not None:
             # No message arrives before what it tells of has begun: its producer's clock is behind.
-            latest = max(alert.starts_at for _, _, alert in parsed)
-            reading.at = max(reading.at, min(latest, self._now()))
-        for data, event_id, alert in parsed:
+            starts = (read.event.starts_at for read in events if isinstance(read.event, ParsedAlert))
+            reading.at = max(reading.at, min(max(starts, default=reading.at), self._now()))
+        for read in events:
             try:
-                event = self._namer.name(alert, event_id=event_id, observed_at=reading.at)
+                if isinstance(read.event, InputError):
+                    raise read.event
+                event = self._namer.name(read.event, event_id=read.id(place), observed_at=reading.at)
             except InputError as error:
-                reading.refused.append((data, error))
+                reading.refused.append((read.data, error))
             else:
                 reading.scopes.setdefault(event.scope, []).append(event)
+
+    def _merge_letters(self, reading: Reading, value: bytes, events: int) -> None:
+        """Dead-letter a message once where much of it is bad, or where several events have no bytes but all of it."""
+        whole = sum(data is value for data, _ in reading.refused)
+        if whole > 1 or len(reading.refused) > _MAX_LETTERS:
+            reason, count = reading.refused[0][1], len(reading.refused)
+            detail = f"{count} of {events} events are bad, the first: {reason.detail}"
+            reading.refused = [(value, InputError(reason.reason, detail))]
 
     def _arrival(self, timestamp: int) -> int:
         """Return when a message arrived: its timestamp, unless that is a broken clock's.
@@ -129,7 +132,7 @@ class Reader:
         By the wall clock no message comes from the future, and none is older than the topic keeps any.
         """
         if self._now is None:
-            if not canonical.EARLIEST <= timestamp < canonical.LATEST:
+            if not EARLIEST <= timestamp < LATEST:
                 raise InputError("bad_timestamp", f"the record's timestamp is {timestamp}, not between 2000 and 2100")
             return timestamp
         now = self._now()
@@ -181,6 +184,7 @@ class Ingest:
         self._events_topic = config.kafka.events_topic
         self._plays_records = config.worker.clock == "records"
         self._largest = record_bytes(config)
+        self._own_formats = frozenset(one.name for one in config.formats)
         self._reader = reader
         self._publisher = publisher
         self._letters = letters
@@ -243,9 +247,13 @@ class Ingest:
     def _count(self, reading: Reading, refused: Sequence[tuple[bytes, InputError]]) -> None:
         events = [event for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
-            self._metrics.received.labels(source_word(source), status).inc(count)
+            self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
+        for name, count in Counter(reading.formats).items():
+            self._metrics.messages.labels(name).inc(count)
+        for (name, word), count in reading.notices.items():
+            self._metrics.notices.labels(name, word).inc(count)
         for _, error in refused:
             self._metrics.invalid.labels(error.reason).inc()
 
@@ -260,6 +268,11 @@ def _message(event: EventT[Any]) -> Message:
         value=raw.value,
         headers=dict(raw.headers or ()),
     )
+
+
+def _texts(headers: Mapping[str, bytes]) -> Headers:
+    """Return headers as text, their names in lower case."""
+    return {name.lower(): value.decode("utf-8", "replace") for name, value in headers.items()} if headers else {}
 
 
 def _letter(message: Message, data: bytes, error: InputError) -> DeadLetter:

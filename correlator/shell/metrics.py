@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
@@ -26,10 +27,10 @@ SOURCES = frozenset(
 )
 
 
-def source_word(source: str) -> str:
-    """Return the word of a closed set that stands for a sender."""
+def source_word(source: str, own: Collection[str] = ()) -> str:
+    """Return the word of a closed set that stands for a sender; `own` are the formats of the configuration."""
     word = source.lower()
-    return word if word in SOURCES else "other" if word else "none"
+    return word if word in SOURCES or word in own else "other" if word else "none"
 
 
 class Metrics:
@@ -56,6 +57,15 @@ class Metrics:
         )
         self.invalid = Counter(
             "correlator_alerts_invalid", "Alert events that nobody could use.", ["reason"], registry=registry
+        )
+        self.messages = Counter(
+            "correlator_messages", "Messages by the format they were recognised as.", ["format"], registry=registry
+        )
+        self.notices = Counter(
+            "correlator_notices",
+            "What messages tell beside or instead of alerts, by its word.",
+            ["format", "notice"],
+            registry=registry,
         )
         self.dead_letters = Counter(
             "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry

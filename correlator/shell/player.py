@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 
 from correlator.config import Config
-from correlator.errors import InputError
-from correlator.formats import canonical
+from correlator.formats.instants import EARLIEST
+from correlator.formats.mapped import formats_of
+from correlator.formats.reading import Formats, arrival
 from correlator.shell.kafka import client_settings
 from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
 
@@ -45,6 +46,7 @@ async def play(
         finish: afterwards let the stream's time go on until nothing is pending.
     """
     played = Played(lines=0, at=0)
+    formats = Formats(formats_of(config))
     loop = asyncio.get_running_loop()
     producer = AIOKafkaProducer(
         acks="all",
@@ -73,7 +75,8 @@ async def play(
         for line in lines:
             if not line.strip():
                 continue
-            at = max(played.at, _arrival(line) or played.at or canonical.EARLIEST)
+            read = formats.read(line, arrived_at=played.at or None)
+            at = max(played.at, arrival(read.alerts) or played.at or EARLIEST)
             first = first or at
             while speed and (ahead := (at - first) / 1000 / speed - (loop.time() - began)) > 0:
                 await asyncio.sleep(min(ahead, _STEP_SECONDS))
@@ -89,12 +92,3 @@ async def play(
     finally:
         await producer.stop()
     return played
-
-
-def _arrival(line: bytes) -> int | None:
-    """Return when an event arrived by its own account; None where it has none."""
-    try:
-        alert = canonical.parse(line)
-    except InputError:
-        return None
-    return alert.starts_at if alert.observed_at is None else alert.observed_at

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
-from correlator.formats.canonical import EARLIEST, LATEST, ParsedAlert, parse, split
+from correlator.formats.alert import ParsedAlert
+from correlator.formats.canonical import parse
+from correlator.formats.instants import EARLIEST, LATEST
 
 REASONS = {"not_utf8", "not_json", "missing_field", "wrong_type", "wrong_value", "bad_timestamp"}
 LEAST = {"status": "firing", "name": "HighLatency", "starts_at": "2024-05-01T10:00:00Z"}
@@ -217,38 +219,3 @@ def test_every_instant_is_read_or_refused(moment: Any) -> None:
 def test_a_damaged_line_is_read_or_refused(place: int, damage: bytes) -> None:
     whole = line(service="cart", labels={"a": "b"}, edge={"caller": "x", "callee": "y"})
     _parse_or_refuse(whole[:place] + damage + whole[place + 1 :])
-
-
-# -- several in one message ----------------------------------------------------------------------------------------
-
-
-def test_one_event_is_itself_and_an_array_is_its_elements() -> None:
-    assert split(line()) == [line()]
-    assert [parse(part) for part in split(b" \n[" + line() + b", " + line(name="Other") + b"]")] == [
-        parsed(),
-        parsed(name="Other"),
-    ]
-    assert split(b"[]") == []
-
-
-def test_a_bad_element_of_an_array_spoils_no_other() -> None:
-    first, second = split(b'[{"a":1},' + line() + b"]")
-    with pytest.raises(InputError):
-        parse(first)
-    assert parse(second) == parsed()
-
-
-@pytest.mark.parametrize("data", [b"[", b"[1,", b"[" * 100_000, b"[}", b'["\xff"]x'])
-def test_a_broken_array_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError):
-        [parse(part) for part in split(data)]
-
-
-@given(st.binary(max_size=100))
-def test_no_bytes_make_splitting_fail_otherwise(data: bytes) -> None:
-    try:
-        parts = split(data)
-    except InputError as error:
-        assert error.reason in {"not_json", "not_utf8"}
-    else:
-        assert all(isinstance(part, bytes) for part in parts)

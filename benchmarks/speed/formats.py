@@ -1,0 +1,93 @@
+"""How many alerts a second a core reads, from bytes to checked alerts: `python -m benchmarks.speed.formats`.
+
+Batches of 100 alerts are made of one message of each format (`tests/formats/examples.py`): one message of 100 alerts
+where the format has such, else an array. The services differ, so that no two alerts are the same. The figure to compare
+with is `json.loads` of the same bytes, in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from correlator.errors import InputError
+from correlator.formats import labelled
+from correlator.formats.reading import Formats
+from tests.formats.examples import AT, EXAMPLES
+
+BATCH = 100
+#: What makes one alert another, in one format or several.
+_IDENTITY = frozenset({"service", "app", "dedup_key", "ruleName", "name", "value", "summary"})
+
+
+def batch(document: Any) -> bytes:
+    """Return a message of `BATCH` alerts that are like those of a document, and differ from each other."""
+    if isinstance(inner := document.get("alerts"), list):
+        return json.dumps({**document, "alerts": [_varied(inner[i % len(inner)], i) for i in range(BATCH)]}).encode()
+    return json.dumps([_varied(document, number) for number in range(BATCH)]).encode()
+
+
+def _varied(value: Any, number: int, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _varied(copy.copy(inner), number, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_varied(inner, number) for inner in value]
+    return f"{value}-{number}" if key in _IDENTITY and isinstance(value, str) else value
+
+
+def seconds_per_batch(work: Callable[[], object], *, repeats: int = 7, least_seconds: float = 0.1) -> float:
+    """Return the least time of one call, of this process' own: what else ran on the machine only ever adds."""
+    calls = 1
+    while (taken := _time(work, calls)) < least_seconds:
+        calls = max(2 * calls, round(calls * least_seconds / max(taken, 1e-6)))
+    return min(taken, *(_time(work, calls) for _ in range(repeats))) / calls
+
+
+def _time(work: Callable[[], object], calls: int) -> float:
+    began = time.process_time()
+    for _ in range(calls):
+        work()
+    return time.process_time() - began
+
+
+def measure(name: str, document: Any) -> tuple[float, float, float, float]:
+    """Return alerts a second when they repeat and when all are new, how often slower than `json.loads`, and bytes."""
+    data = batch(document)
+    formats = Formats()
+    contents = formats.read(data, arrived_at=AT)
+    if len(contents.alerts) != BATCH or any(isinstance(one.event, InputError) for one in contents.events):
+        raise SystemExit(f"{name}: {len(contents.alerts)} alerts, not {BATCH}")
+
+    def anew() -> None:
+        labelled.forget()
+        formats.read(data, arrived_at=AT)
+
+    repeated = seconds_per_batch(lambda: formats.read(data, arrived_at=AT))
+    plain = seconds_per_batch(lambda: json.loads(data))
+    return BATCH / repeated, BATCH / seconds_per_batch(anew), repeated / plain, len(data) / BATCH
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("formats", nargs="*", default=list(EXAMPLES), help="names of formats; all by default")
+    parser.add_argument("--least", type=float, default=0, help="fail where fewer alerts a second are read")
+    options = parser.parse_args()
+    print("| format | alerts/s, repeated | alerts/s, all new | times json.loads | bytes an alert |")
+    print("|---|---|---|---|---|")
+    slow = []
+    for name in options.formats:
+        repeated, anew, ratio, size = measure(name, EXAMPLES[name])
+        print(f"| {name} | {repeated:,.0f} | {anew:,.0f} | {ratio:.2f} | {size:.0f} |", flush=True)
+        if min(repeated, anew) < options.least:
+            slow.append(name)
+    if slow:
+        sys.exit(f"below {options.least:,.0f} alerts/s: {', '.join(slow)}")
+
+
+if __name__ == "__main__":
+    main()

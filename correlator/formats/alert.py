@@ -1,0 +1,107 @@
+"""What every format is read into: an alert with its instants checked, before it is named and fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from correlator.domain import Edge, Severity, Status
+from correlator.errors import InputError
+
+_SEVERITY_WORDS = {
+    Severity.CRITICAL: "critical crit page fatal emergency disaster sev0 sev1 p0 p1",
+    Severity.ERROR: "error err high major sev2 p2",
+    Severity.WARNING: "warning warn medium minor ticket average sev3 p3",
+    Severity.INFO: "info informational information none low notice debug sev4 p4 p5",
+}
+_SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
+
+#: Longer values are texts for humans, not what an alert is known by.
+_MAX_LABEL = 300
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
+
+
+class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An alert as its sender tells of it. What is None is for `formats.naming` to find in the labels.
+
+    `fingerprint` is the sender's identity of the alert, the same for all its episodes; `instance` tells apart the
+    series of one fingerprint that resolve one by one (two observers of the same thing). `ends_at` of a firing is a
+    lease. `observed_at` is the arrival by the sender's own account, which only a replay believes.
+    """
+
+    status: Status
+    name: str
+    starts_at: int
+    id: str | None = None
+    source: str = ""
+    service: str | None = None
+    entity: str | None = None
+    severity: Severity | None = None
+    ends_at: int | None = None
+    observed_at: int | None = None
+    fingerprint: str | None = None
+    instance: str | None = None
+    scope: str | None = None
+    edge: Edge | None = None
+    labels: dict[str, str] = {}
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InputError("wrong_value", "name is empty")
+        # Told apart only once something is wrong: this is done for every event.
+        if "\x00" in f"{self.name}{self.service}{self.fingerprint}{self.scope}{self.entity}":
+            names = ("name", "service", "fingerprint", "scope", "entity")
+            bad = next(name for name in names if "\x00" in (getattr(self, name) or ""))
+            raise InputError("wrong_value", f"{bad} holds a null byte")
+
+
+def severity_of(word: str) -> Severity | None:
+    """Return the severity that a word of the field stands for, in any case; None for any other."""
+    return _SEVERITY_OF.get(word.lower())
+
+
+def edge_of(entity: str | None) -> Edge | None:
+    """Read an entity of the form `caller->callee`."""
+    match = _CALL.match(entity) if entity and "->" in entity else None
+    return Edge(caller=match[1], callee=match[2]) if match else None
+
+
+def summary_of(annotations: dict[str, str]) -> str:
+    """Return what a human would read first."""
+    for key in ("summary", "description", "message"):
+        if text := annotations.get(key):
+            return text
+    return ""
+
+
+def plain(value: object) -> str | None:
+    """Return a string, number or truth value as text; None for any other value and for an empty one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) or None if isinstance(value, str | int | float) else None
+
+
+def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
+    """Return the plain values among fields of any type as labels; the rest is no label."""
+    labels: dict[str, str] = {}
+    for key, value in fields.items():
+        text = value if type(value) is str else plain(value)
+        if text and len(text) <= _MAX_LABEL:
+            labels[key] = text
+    return labels
+
+
+def name_in(text: str) -> str:
+    """Return what stays the same of a text whose numbers change with every evaluation, as a name of its alert."""
+    return _NUMBER.sub("#", " ".join(text.split()))[:200]
+
+
+def identity(*parts: str) -> str:
+    """Return 16 hex digits for what a sender identifies an alert by, where that may be long or a secret."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

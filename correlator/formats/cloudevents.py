@@ -1,0 +1,166 @@
+"""CloudEvents 1.0 over Kafka or HTTP: an envelope; what is inside is recognised by itself.
+
+https://github.com/cloudevents/spec, kafka-protocol-binding.md, http-protocol-binding.md, json-format.md, and the
+extensions partitioning, severity, sequence, correlation and expirytime.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from correlator.domain import Severity, Status
+from correlator.errors import InputError
+from correlator.formats.alert import ParsedAlert, labels_of
+from correlator.formats.format import (
+    Document,
+    Element,
+    Enclosed,
+    Format,
+    Headers,
+    Payload,
+    each,
+    shaped,
+)
+from correlator.formats.instants import written
+
+_MANDATORY = ("id", "source", "specversion", "type")
+#: Kafka's prefix and HTTP's.
+_PREFIXES = ("ce_", "ce-")
+#: Attributes that say what belongs together, kept as labels. None is part of an alert's identity, since they may differ
+#: from event to event (`naming.volatile_labels` names them); `naming.scope_labels` may.
+_LABELS = ("partitionkey", "correlationid", "causationid", "sequence")
+#: OpenTelemetry's numbers, by the highest of each severity.
+_SEVERITIES = ((12, Severity.INFO), (16, Severity.WARNING), (20, Severity.ERROR), (24, Severity.CRITICAL))
+_SEVERITY_WORDS = {
+    "TRACE": Severity.INFO,
+    "DEBUG": Severity.INFO,
+    "INFO": Severity.INFO,
+    "WARN": Severity.WARNING,
+    "WARNING": Severity.WARNING,
+    "ERROR": Severity.ERROR,
+    "FATAL": Severity.CRITICAL,
+    "CRITICAL": Severity.CRITICAL,
+}
+
+
+class _Attributes(msgspec.Struct):
+    """What is used of an event's context. One that is optional and makes no sense costs no alert: it is passed over."""
+
+    id: str
+    source: str
+    type: str
+    time: Any = None
+    severitytext: Any = None
+    severitynumber: Any = None
+    expirytime: Any = None
+    partitionkey: Any = None
+    correlationid: Any = None
+    causationid: Any = None
+    sequence: Any = None
+
+
+class _Structured(_Attributes):
+    data: Any = None
+    data_base64: str | None = None
+
+
+def _claims(headers: Headers) -> bool:
+    return _is_structured(headers) or _prefix(headers) is not None
+
+
+def _recognises(document: Document, headers: Headers) -> bool:
+    return (
+        "specversion" in document
+        and all(name in document for name in _MANDATORY)
+        and ("data" in document or "data_base64" in document)
+    )
+
+
+def _read(payload: Payload) -> list[Element]:
+    prefix = None if _is_structured(payload.headers) else _prefix(payload.headers)
+    if prefix is not None:
+        return [_binary(payload, prefix)]
+    document = payload.document
+    if isinstance(document, list):  # application/cloudevents-batch+json
+        return each(document, lambda item, at: _structured(payload, item, at), at="")
+    return [_structured(payload, document, "")]
+
+
+def _binary(payload: Payload, prefix: str) -> Enclosed:
+    found = {name.removeprefix(prefix): text for name, text in payload.headers.items() if name.startswith(prefix)}
+    event = shaped(found, _Attributes, at="headers")
+    if not payload.data:
+        raise InputError("missing_field", f"the CloudEvent {event.id[:80]!r} of type {event.type[:80]!r} holds no data")
+    return _enclosed(event, Payload(payload.data, arrived_at=payload.arrived_at))
+
+
+def _structured(payload: Payload, document: object, at: str) -> Enclosed:
+    event = shaped(document, _Structured, at=at)
+    if event.data_base64 is None:
+        data = event.data
+        inner = Payload(lambda: msgspec.json.encode(data), arrived_at=payload.arrived_at, document=data)
+        return _enclosed(event, inner)
+    try:
+        data = base64.b64decode(event.data_base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("wrong_value", f"{at}{'.' if at else ''}data_base64: no base64") from None
+    return _enclosed(event, Payload(data, arrived_at=payload.arrived_at))
+
+
+def _enclosed(event: _Attributes, inner: Payload) -> Enclosed:
+    return Enclosed(payload=inner, id=f"{event.source}#{event.id}", dress=_dress(event))
+
+
+def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
+    severity, expires_at, observed_at = _severity(event), _instant(event.expirytime), _instant(event.time)
+    labels = labels_of({f"ce_{name}": value for name in _LABELS if (value := getattr(event, name)) is not None})
+
+    def dress(alert: ParsedAlert) -> ParsedAlert:
+        changes: dict[str, Any] = {}
+        if severity is not None and alert.severity is None and "severity" not in alert.labels:
+            changes["severity"] = severity
+        if expires_at is not None and alert.status is Status.FIRING:
+            changes["ends_at"] = expires_at
+        if observed_at is not None and observed_at > (alert.observed_at or 0):
+            changes["observed_at"] = observed_at
+        if labels:
+            changes["labels"] = alert.labels | labels
+        if not alert.source:
+            changes["source"] = event.source
+        return msgspec.structs.replace(alert, **changes) if changes else alert
+
+    return dress
+
+
+def _severity(event: _Attributes) -> Severity | None:
+    if event.severitynumber is None and event.severitytext is None:
+        return None
+    number = str(event.severitynumber)  # a string, where it was a header
+    if number.isascii() and number.isdigit() and len(number) <= 2:
+        return next((severity for highest, severity in _SEVERITIES if 0 < int(number) <= highest), None)
+    # OpenTelemetry's short names have four steps each: `WARN`, `WARN2` ...
+    return _SEVERITY_WORDS.get(str(event.severitytext).upper().rstrip("1234"))
+
+
+def _instant(value: object) -> int | None:
+    try:
+        return written(value, "time") if isinstance(value, str) else None
+    except InputError:
+        return None
+
+
+def _is_structured(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith("application/cloudevents")
+
+
+def _prefix(headers: Headers) -> str | None:
+    """Return the prefix of the attributes among the headers, None where one that is mandatory is missing."""
+    return next((prefix for prefix in _PREFIXES if all(prefix + name in headers for name in _MANDATORY)), None)
+
+
+FORMAT = Format(name="cloudevents", recognises=_recognises, read=_read, claims=_claims)

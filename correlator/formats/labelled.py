@@ -1,0 +1,79 @@
+"""Alerts of the Prometheus family: labels are who they are, annotations what they say.
+
+The fingerprint is Alertmanager's own, so that whatever way an alert comes it is one alert, and the one that amtool and
+dashboards show.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from correlator.domain import Status
+from correlator.formats.alert import ParsedAlert, summary_of
+
+#: Labels in which only the members of a pair differ that evaluate the same rules. Whoever runs a pair drops them before
+#: Alertmanager (`alert_relabel_configs`), and so do we: the two tell of one alert. They are kept apart as instances, so
+#: that it fires while one of them says so.
+REPLICA_LABELS = ("replica", "prometheus_replica", "__replica__", "thanos_ruler_replica", "ruler_replica")
+#: `alertname` is a custom of Prometheus, not a rule of Alertmanager's.
+_UNNAMED = "unnamed alert"
+
+_FNV_OFFSET = 0xCBF29CE484222325
+_FNV_PRIME = 0x100000001B3
+_64_BITS = 0xFFFFFFFFFFFFFFFF
+
+
+def labelled_alert(
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    *,
+    status: Status,
+    starts_at: int,
+    ends_at: int | None,
+    source: str,
+    fingerprint: str | None = None,
+    observed_at: int | None = None,
+) -> ParsedAlert:
+    """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none."""
+    replicas = [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
+    if replicas:
+        fingerprint = fingerprint_of({key: value for key, value in labels.items() if key not in REPLICA_LABELS})
+    return ParsedAlert(
+        source=source,
+        status=status,
+        name=labels.get("alertname", "").strip() or _UNNAMED,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        # No resolve arrives before the end it tells of.
+        observed_at=ends_at if observed_at is None and status is Status.RESOLVED else observed_at,
+        fingerprint=fingerprint or fingerprint_of(labels),
+        instance=",".join(replicas) or None,
+        labels=labels,
+        summary=summary_of(annotations),
+    )
+
+
+def fingerprint_of(labels: dict[str, str]) -> str:
+    """Return Alertmanager's fingerprint of a label set, 16 hex digits.
+
+    FNV-1a of 64 bits over the labels sorted by name, each as name, 0xff, value, 0xff (`LabelSet.Fingerprint` of
+    prometheus/common).
+    """
+    return _fnv(tuple(sorted(labels.items())))
+
+
+@lru_cache(maxsize=50_000)
+def _fnv(labels: tuple[tuple[str, str], ...]) -> str:
+    found, prime, mask = _FNV_OFFSET, _FNV_PRIME, _64_BITS
+    for byte in b"".join([_bytes(text) + b"\xff" for pair in labels for text in pair]):
+        found = (found ^ byte) * prime & mask
+    return f"{found:016x}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def forget() -> None:
+    """Forget known fingerprints, for who measures what a new one costs."""
+    _fnv.cache_clear()

@@ -1,0 +1,206 @@
+"""Reading a message of any format: recognise it, read it, look into what it encloses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from correlator.errors import InputError
+from correlator.formats import canonical
+from correlator.formats.alert import ParsedAlert
+from correlator.formats.format import Enclosed, Format, Headers, Notice, Payload, Refusal, decoded
+from correlator.formats.table import FORMATS
+
+#: The header of a message that names its format.
+FORMAT_HEADER = "format"
+#: CloudEvent in SNS in Lambda's records, and one to spare.
+_MAX_DEPTH = 4
+
+
+#: A message, and what it tells.
+_Event = tuple[Payload, ParsedAlert | InputError]
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One event of a message: an alert, or why it is none."""
+
+    event: ParsedAlert | InputError
+    source: Payload | bytes
+    #: Its index among the events of the message; None where it is the only one.
+    index: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, or those of the message where it has none of its own."""
+        return self.source if isinstance(self.source, bytes) else self.source.data
+
+    def id(self, place: str) -> str:
+        """Return the id the sender gave it, else one made of the message's place."""
+        if isinstance(self.event, ParsedAlert) and self.event.id:
+            return self.event.id
+        return place if self.index is None else f"{place}-{self.index}"
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a message holds, in its order. Notices are no events."""
+
+    events: list[Read] = []
+    #: (format, word) -> how often
+    notices: dict[tuple[str, str], int] = {}
+    #: The format of each message within the message.
+    formats: list[str] = []
+
+    @property
+    def alerts(self) -> list[ParsedAlert]:
+        return [read.event for read in self.events if isinstance(read.event, ParsedAlert)]
+
+
+class Formats:
+    """Read messages: a function of the table of formats, in the order given."""
+
+    def __init__(self, formats: Iterable[Format] = FORMATS) -> None:
+        self._formats = tuple(formats)
+        self._named = {one.name: one for one in self._formats}
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._named)
+
+    def read(self, data: bytes, headers: Headers | None = None, *, arrived_at: int | None = None) -> Contents:
+        """Read one message; it never fails.
+
+        Args:
+            headers: names in lower case.
+            arrived_at: milliseconds; None where nothing tells.
+        """
+        if not headers and canonical.looks_canonical(data):
+            # The fast path of nearly all messages in bulk.
+            try:
+                alert = canonical.parse(data)
+            except InputError:
+                pass  # Whatever is wrong, or whose it is, is found out below.
+            else:
+                return Contents(events=[Read(event=alert, source=data)], formats=[canonical.FORMAT.name])
+        contents = Contents()
+        found: list[_Event] = []
+        self._open(Payload(data, headers=headers or {}, arrived_at=arrived_at), contents, found, 0)
+        only = len(found) == 1
+        contents.events = [
+            Read(event=event, source=payload, index=None if only else index)
+            for index, (payload, event) in enumerate(found)
+        ]
+        return contents
+
+    def _open(self, payload: Payload, contents: Contents, found: list[_Event], depth: int) -> None:
+        """Find the events of a message; an array is a batch, each of its elements a message of its own."""
+        try:
+            if depth > _MAX_DEPTH:
+                raise InputError("wrong_value", f"messages within messages, {depth} deep")
+            chosen = self._claimed(payload.headers)
+            if chosen is None and isinstance(documents := self._document(payload), list):
+                self._batch(payload, documents, contents, found, depth)
+                return
+            chosen = chosen or self._choose(payload)
+            contents.formats.append(chosen.name)
+            elements = chosen.read(payload)
+        except InputError as error:
+            found.append((payload, error))
+            return
+        for element in elements:
+            if isinstance(element, ParsedAlert):
+                found.append((payload, element))
+            elif isinstance(element, Notice):
+                key = (chosen.name, element.word)
+                contents.notices[key] = contents.notices.get(key, 0) + element.count
+            elif isinstance(element, Refusal):
+                whole = payload if element.data is None else Payload(element.data)
+                found.append((whole, element.error))
+            else:
+                inside: list[_Event] = []
+                self._open(element.payload, contents, inside, depth + 1)
+                found += _dressed(element, inside)
+
+    def _batch(
+        self, payload: Payload, documents: list[Any], contents: Contents, found: list[_Event], depth: int
+    ) -> None:
+        parts = _Parts(payload)
+        for index, document in enumerate(documents):
+            part = Payload(
+                partial(parts.part, index),
+                headers=payload.headers,
+                arrived_at=payload.arrived_at,
+                document=document,
+            )
+            first = len(found)
+            self._open(part, contents, found, depth + 1)
+            for place in range(first, len(found)):
+                whose, event = found[place]
+                if isinstance(event, InputError):
+                    found[place] = whose, InputError(event.reason, f"[{index}]: {event.detail}")
+
+    def _document(self, payload: Payload) -> Any:
+        """Return the decoded JSON; None for what a header says to be of a format that is none."""
+        try:
+            return payload.document
+        except InputError:
+            if payload.headers.get(FORMAT_HEADER) in self._named:
+                return None
+            raise
+
+    def _claimed(self, headers: Headers) -> Format | None:
+        """Return the format that the headers alone tell, unless they name another one."""
+        if not headers or FORMAT_HEADER in headers:
+            return None
+        return next((one for one in self._formats if one.claims is not None and one.claims(headers)), None)
+
+    def _choose(self, payload: Payload) -> Format:
+        if (name := payload.headers.get(FORMAT_HEADER)) is not None:
+            if name not in self._named:
+                raise InputError("unknown_format", f"the header {FORMAT_HEADER} says {name[:40]!r}, which is none")
+            return self._named[name]
+        document = payload.document
+        if not isinstance(document, dict):
+            return canonical.UNKNOWN
+        headers = payload.headers
+        for one in self._formats:
+            if one.recognises(document, headers):
+                return one
+        return canonical.UNKNOWN
+
+
+class _Parts:
+    """The bytes of a batch's elements as they came, for those that are refused."""
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+        self._parts: list[msgspec.Raw] | None = None
+
+    def part(self, index: int) -> bytes:
+        if self._parts is None:
+            self._parts = decoded(self._payload.data, _many)
+        return bytes(self._parts[index])
+
+
+def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
+    """Add to the events of an enclosed message what its envelope says."""
+    for index, (payload, event) in enumerate(events):
+        if isinstance(event, ParsedAlert):
+            if enclosed.dress is not None:
+                event = enclosed.dress(event)
+            if enclosed.id is not None and event.id is None:
+                event = msgspec.structs.replace(event, id=enclosed.id + ("" if len(events) == 1 else f"-{index}"))
+        yield payload, event
+
+
+def arrival(alerts: Iterable[ParsedAlert]) -> int | None:
+    """Return when a message arrived by the account of its alerts: none arrives before what it tells of began."""
+    return max(map(arrival_of, alerts), default=None)
+
+
+def arrival_of(alert: ParsedAlert) -> int:
+    return alert.starts_at if alert.observed_at is None else alert.observed_at
+
+
+_many = msgspec.json.Decoder(list[msgspec.Raw])

@@ -1,0 +1,33 @@
+"""All formats, in the order in which they are tried: the first that recognises a document reads it.
+
+What only one sender writes stands before what many look like; the canonical form is last. How to add one:
+`formats.format`.
+"""
+
+from __future__ import annotations
+
+from correlator.formats import (
+    alertmanager,
+    alertmanager_events,
+    canonical,
+    cloudevents,
+    grafana_legacy,
+    keep,
+    pagerduty,
+    prometheus,
+)
+from correlator.formats.format import Format
+
+FORMATS: tuple[Format, ...] = (
+    cloudevents.FORMAT,
+    alertmanager.GRAFANA,
+    alertmanager.FORMAT,
+    alertmanager_events.FORMAT,
+    pagerduty.FORMAT,
+    pagerduty.CHANGE,
+    grafana_legacy.FORMAT,
+    keep.FORMAT,
+    # Little but `labels` tells an alert of Prometheus from others.
+    prometheus.FORMAT,
+    canonical.FORMAT,
+)
