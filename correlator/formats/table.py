@@ -11,10 +11,12 @@ from correlator.formats import (
     alertmanager_events,
     canonical,
     cloudevents,
+    cloudwatch,
     grafana_legacy,
     keep,
     pagerduty,
     prometheus,
+    sns,
 )
 from correlator.formats.format import Format
 
@@ -29,5 +31,8 @@ FORMATS: tuple[Format, ...] = (
     keep.FORMAT,
     # Little but `labels` tells an alert of Prometheus from others.
     prometheus.FORMAT,
+    # Each of one vendor, told by words that no other uses; here, so that bulk is recognised first.
+    sns.FORMAT,
+    cloudwatch.FORMAT,
     canonical.FORMAT,
 )

@@ -189,6 +189,10 @@ def test_no_bytes_make_it_fail(one: Format, data: bytes) -> None:
         ("pagerduty_events_v2_ack_resolve", ["pagerduty"] * 2, 1),
         ("pagerduty_change_event", ["pagerduty-change"], 1),
         ("keep_alertdto_example", ["keep"], 1),
+        ("aws_sns_cloudwatch_alarm", ["sns", "cloudwatch"], 1),
+        ("aws_sns_cloudwatch_insufficient_data", ["sns", "cloudwatch"], 1),
+        ("aws_sns_subscription_confirmation", ["sns"], 0),
+        ("aws_eventbridge_cloudwatch_alarm", ["cloudwatch"], 1),
     ],
 )
 def test_real_payloads_are_recognised_and_read(name: str, formats: list[str], count: int) -> None:
