@@ -14,7 +14,7 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, identity, name_in, plain, tags_of
+from correlator.formats.alert import ParsedAlert, identity, plain, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
 
@@ -45,6 +45,7 @@ _WARNINGS = frozenset({"warn", "re-warn"})
 _PREFIX = re.compile(
     r"^\s*\[(P[1-5]|(Re-)?(Triggered|Warn|No Data)|Recovered|Renotify|Alert|OK)\b[^\]]*\]\s*", re.IGNORECASE
 )
+_MAX_NAME = 200
 _UNSET = re.compile(r"^\$[A-Z_]+(\[[^\]]*\])?$")
 
 
@@ -131,7 +132,7 @@ def _name(title: str) -> str:
     name = title
     while (shorter := _PREFIX.sub("", name)) != name:
         name = shorter
-    return name_in(name) or name_in(title)
+    return (name or title).strip()[:_MAX_NAME]
 
 
 def _fingerprint(webhook: _Webhook) -> str | None:
