@@ -28,8 +28,10 @@ _ENTITIES = ("kubernetes.pod.name", "host.name", "host.hostname", "container.id"
 
 
 class _Alert(msgspec.Struct, rename=lambda name: "kibana.alert." + name.replace("__", ".")):
-    status: str
     rule__name: str
+    status: str | None = None
+    #: Of a connector, which knows no status: `recovered`, or the group of actions that an alert is in.
+    action_group: str | None = None
     uuid: str | None = None
     rule__uuid: str | None = None
     instance__id: str | None = None
@@ -56,9 +58,7 @@ def _read(payload: Payload) -> list[Element]:
     if isinstance(document, dict) and _UUID not in document and isinstance(document.get("_source"), dict):
         document = document["_source"]  # as a search or a dump of an index has it
     alert = shaped(document, _Alert)
-    status = _STATUSES.get(alert.status.lower())
-    if status is None:
-        raise InputError("wrong_value", f"kibana.alert.status: {alert.status[:40]!r} is none of {', '.join(_STATUSES)}")
+    status = _status(alert)
     if status is Status.FIRING and alert.maintenance_window_ids and isinstance(alert.maintenance_window_ids, list):
         return [Notice("maintenance")]
     told_at = _instant(alert.told_at, "@timestamp")
@@ -85,6 +85,17 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
+def _status(alert: _Alert) -> Status:
+    if alert.status is None:
+        if not alert.action_group:
+            raise InputError("missing_field", "missing required field `kibana.alert.status`")
+        return Status.RESOLVED if alert.action_group == "recovered" else Status.FIRING
+    word = alert.status.lower()
+    if word not in _STATUSES:
+        raise InputError("wrong_value", f"kibana.alert.status: {word[:40]!r} is none of {', '.join(_STATUSES)}")
+    return _STATUSES[word]
+
+
 def _instant(text: str | None, where: str) -> int | None:
     return written(text, where) if text else None
 
@@ -95,7 +106,9 @@ def _severity(alert: _Alert) -> Severity | None:
 
 def _labels(alert: _Alert, document: dict[str, Any]) -> dict[str, str]:
     fields = {"service.name": alert.service, **{key: document.get(key) for key in _ENTITIES}}
-    tags = [tag for some in (alert.tags, alert.rule__tags) if isinstance(some, list) for tag in some]
+    # A connector writes them as one text.
+    lists = (some.split(",") if isinstance(some, str) else some for some in (alert.tags, alert.rule__tags))
+    tags = [tag for some in lists if isinstance(some, list) for tag in some]
     return tags_of(tags) | labels_of({**fields, "instance_id": alert.instance__id})
 
 

@@ -41,8 +41,8 @@ class _Record(msgspec.Struct, rename="camel"):
     attributes: Any = None
 
 
-#: Where a record stands, the labels of its resource, and itself with its body and attributes plain.
-_Found = tuple[str, dict[str, str], _Record]
+#: Where a record stands, the labels of its resource, and itself with its body and attributes plain; or why it is none.
+_Found = tuple[str, dict[str, str], _Record | InputError]
 
 
 def _claims(headers: Headers) -> bool:
@@ -57,9 +57,12 @@ def _read(payload: Payload) -> list[Element]:
     elements: list[Element] = []
     for at, resource, record in _records(payload):
         try:
-            elements.append(_element(payload, at, resource, record))
+            if isinstance(record, InputError):
+                raise record
+            elements.append(_element(payload, resource, record))
         except InputError as error:
-            elements.append(Refusal(error=InputError(error.reason, f"{at}: {error.detail}")))
+            detail = error.detail if error.detail.startswith(at) else f"{at}: {error.detail}"
+            elements.append(Refusal(error=InputError(error.reason, detail)))
     return elements
 
 
@@ -75,7 +78,7 @@ def _records(payload: Payload) -> Iterator[_Found]:
     return _from_json(document)
 
 
-def _element(payload: Payload, at: str, resource: dict[str, str], record: _Record) -> Element:
+def _element(payload: Payload, resource: dict[str, str], record: _Record) -> Element:
     number, text = record.severity_number, record.severity_text
     if isinstance(number, int) and 0 < number <= _DEBUG:
         return Notice("debug")
@@ -122,13 +125,23 @@ def _from_json(document: Any) -> Iterator[_Found]:
         at = f"resourceLogs[{i}]"
         resource = of_resource.get("resource") if isinstance(of_resource, dict) else None
         labels = _labels(resource.get("attributes") if isinstance(resource, dict) else None)
-        for j, of_scope in enumerate(_inner(of_resource, "scopeLogs", at)):
-            inside = f"{at}.scopeLogs[{j}]"
-            for k, item in enumerate(_inner(of_scope, "logRecords", inside)):
-                place = f"{inside}.logRecords[{k}]"
-                record = shaped(item, _Record, at=place)
-                record.body, record.attributes = _scalar(record.body) or "", _labels(record.attributes)
-                yield place, labels, record
+        try:
+            for j, of_scope in enumerate(_inner(of_resource, "scopeLogs", at)):
+                inside = f"{at}.scopeLogs[{j}]"
+                for k, item in enumerate(_inner(of_scope, "logRecords", inside)):
+                    place = f"{inside}.logRecords[{k}]"
+                    yield place, labels, _json_record(item, place)
+        except InputError as error:
+            yield at, labels, error
+
+
+def _json_record(item: object, at: str) -> _Record | InputError:
+    try:
+        record = shaped(item, _Record, at=at)
+    except InputError as error:
+        return error
+    record.body, record.attributes = _scalar(record.body) or "", _labels(record.attributes)
+    return record
 
 
 def _inner(value: object, key: str, at: str) -> list[Any]:
@@ -138,9 +151,8 @@ def _inner(value: object, key: str, at: str) -> list[Any]:
     try:
         return listed(value, key)
     except InputError as error:
-        raise InputError(
-            error.reason, f"{at}.{error.detail}" if isinstance(value, dict) else f"{at}: {error.detail}"
-        ) from None
+        place = f"{at}." if isinstance(value, dict) else f"{at}: "
+        raise InputError(error.reason, f"{place}{error.detail}") from None
 
 
 def _labels(attributes: object) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Google Cloud Monitoring and Azure Monitor: ends that are not, fractions of seven digits, what lasts beyond a firing."""
+"""Google Cloud Monitoring and Azure Monitor: ends that are not, seven digits, what lasts beyond a firing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def gcp(**fields: Any) -> dict[str, Any]:
 
 
 def azure(*, context: Any = None, custom: Any = None, **essentials: Any) -> dict[str, Any]:
-    document = copy.deepcopy(EXAMPLES["azure"])
+    document: dict[str, Any] = copy.deepcopy(EXAMPLES["azure"])
     document["data"]["essentials"].update(essentials)
     if context is not None:
         document["data"]["alertContext"] = context

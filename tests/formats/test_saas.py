@@ -35,7 +35,8 @@ def metric_alert(action: str, **fields: Any) -> dict[str, Any]:
 def sentry_issue(action: str) -> dict[str, Any]:
     return {"action": action, "installation": {"uuid": "a"}, "data": {"issue": {
         "id": "1117540176", "shortId": "FE-1", "title": "ReferenceError: heck is not defined", "level": "error",
-        "firstSeen": "2026-11-23T03:39:00Z", "lastSeen": "2026-11-23T03:40:00Z", "project": {"slug": "front-end"}}}}  # fmt: skip
+        "firstSeen": "2026-11-23T03:39:00Z", "lastSeen": "2026-11-23T03:40:00Z",
+        "project": {"slug": "front-end"}}}}  # fmt: skip
 
 
 def opsgenie(action: str = "Create", **fields: Any) -> dict[str, Any]:
