@@ -1,6 +1,7 @@
-"""Riemann's events as JSON: the state of a service on a host, for as long as its `ttl`.
+"""Riemann's events as JSON: the state of a service on a host.
 
 https://riemann.io/concepts.html
+Its `ttl` is no lease here: a stream that forwards changes of state only tells of a trouble once, however long it lasts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ class _Event(msgspec.Struct):
     state: str
     description: str | None = None
     time: Any = None
-    ttl: float | None = None
     tags: Any = None
 
 
@@ -52,7 +52,6 @@ def _read(payload: Payload) -> list[Element]:
     told_at = (
         told(event.time, "time") if isinstance(event.time, str | int | float) and event.time else payload.arrival()
     )
-    lease = min(max(event.ttl or TOLD_ONCE_SECONDS, 1), TOLD_ONCE_SECONDS)
     return [
         ParsedAlert(
             source="riemann",
@@ -62,7 +61,7 @@ def _read(payload: Payload) -> list[Element]:
             entity=event.host,
             severity=severity,
             starts_at=told_at,
-            ends_at=told_at if status is Status.RESOLVED else payload.until(round(lease)),
+            ends_at=told_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
             fingerprint=f"riemann/{event.host}/{event.service}",
             labels=(tags_of(event.tags) if isinstance(event.tags, list) else {})
             | labels_of({"host": event.host, "check": event.service}),

@@ -74,6 +74,20 @@ def test_the_docs_list_the_table_in_its_order() -> None:
     assert re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE) == NAMES
 
 
+def test_the_docs_tell_the_words_of_what_is_no_alert() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    section = text.partition("## What is no alert\n")[2].partition("\n#")[0]
+    told = set(re.findall(r"`([a-z_]+)`", section))
+    words: set[str] = set()
+    for module in sorted((Path(__file__).parents[2] / "correlator" / "formats").glob("*.py")):
+        code = module.read_text(encoding="utf-8")
+        if module.name != "format.py":
+            words |= set(re.findall(r'Notice\(\s*"([a-z_]+)"', code))
+        for table in re.findall(r"_NOTICES[^=\n]* = [({]([^)}]*)[)}]", code):
+            words |= set(re.findall(r'"([a-z_]+)"(?!:)', table))
+    assert words and words <= told
+
+
 def test_the_example_of_how_to_add_a_format_is_one() -> None:
     lines = (format_module.__doc__ or "").splitlines()
     code = textwrap.dedent("\n".join(line for line in lines if line.startswith("    ") or not line))
