@@ -22,13 +22,20 @@ from tests.formats.examples import AT, EXAMPLES
 
 BATCH = 100
 #: What makes one alert another, in one format or several.
-_IDENTITY = frozenset({"service", "app", "dedup_key", "ruleName", "name", "value", "summary"})
+_IDENTITY = frozenset(
+    {"service", "app", "dedup_key", "ruleName", "name", "value", "summary"}
+    # of vendors
+    | {"AlarmArn", "originAlertId", "alert_id", "alias", "host", "stringValue", "trigger_id"}
+)
+#: Where a message of several alerts has them.
+_LISTS = ("alerts", "resourceLogs")
 
 
 def batch(document: Any) -> bytes:
     """Return a message of `BATCH` alerts that are like those of a document, and differ from each other."""
-    if isinstance(inner := document.get("alerts"), list):
-        return json.dumps({**document, "alerts": [_varied(inner[i % len(inner)], i) for i in range(BATCH)]}).encode()
+    for key in _LISTS:
+        if isinstance(inner := document.get(key), list):
+            return json.dumps({**document, key: [_varied(inner[i % len(inner)], i) for i in range(BATCH)]}).encode()
     return json.dumps([_varied(document, number) for number in range(BATCH)]).encode()
 
 

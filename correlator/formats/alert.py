@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -96,9 +96,30 @@ def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
     return labels
 
 
+def tags_of(tags: Iterable[object]) -> dict[str, str]:
+    """Return tags of the form `key:value` as labels; of a key said twice the first, of a tag without value none."""
+    labels: dict[str, str] = {}
+    for tag in tags:
+        key, _, value = tag.partition(":") if isinstance(tag, str) else ("", "", "")
+        if (key := key.strip()) and (value := value.strip()) and len(value) <= _MAX_LABEL:
+            labels.setdefault(key, value)
+    return labels
+
+
+def label_pairs(pairs: object, *, name: str = "name", value: str = "value") -> dict[str, str]:
+    """Return a list of objects with a name and a value as labels; what is none of that is no label."""
+    items = [item for item in pairs if isinstance(item, dict)] if isinstance(pairs, list) else []
+    return labels_of({key: item.get(value) for item in items if isinstance(key := item.get(name), str) and key})
+
+
 def name_in(text: str) -> str:
     """Return what stays the same of a text whose numbers change with every evaluation, as a name of its alert."""
     return _NUMBER.sub("#", " ".join(text.split()))[:200]
+
+
+def first_of(labels: Mapping[str, str], keys: Iterable[str]) -> str | None:
+    """Return the first value there is under any of the keys."""
+    return next((labels[key] for key in keys if labels.get(key)), None)
 
 
 def identity(*parts: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from correlator.domain import Severity, Status
+from correlator.domain import Status
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of
 from correlator.formats.format import (
@@ -27,6 +27,7 @@ from correlator.formats.format import (
     shaped,
 )
 from correlator.formats.instants import written
+from correlator.formats.severity_numbers import severity_numbered
 
 _MANDATORY = ("id", "source", "specversion", "type")
 #: Kafka's prefix and HTTP's.
@@ -34,18 +35,6 @@ _PREFIXES = ("ce_", "ce-")
 #: Attributes that say what belongs together, kept as labels. None is part of an alert's identity, since they may differ
 #: from event to event (`naming.volatile_labels` names them); `naming.scope_labels` may.
 _LABELS = ("partitionkey", "correlationid", "causationid", "sequence")
-#: OpenTelemetry's numbers, by the highest of each severity.
-_SEVERITIES = ((12, Severity.INFO), (16, Severity.WARNING), (20, Severity.ERROR), (24, Severity.CRITICAL))
-_SEVERITY_WORDS = {
-    "TRACE": Severity.INFO,
-    "DEBUG": Severity.INFO,
-    "INFO": Severity.INFO,
-    "WARN": Severity.WARNING,
-    "WARNING": Severity.WARNING,
-    "ERROR": Severity.ERROR,
-    "FATAL": Severity.CRITICAL,
-    "CRITICAL": Severity.CRITICAL,
-}
 
 
 class _Attributes(msgspec.Struct):
@@ -117,7 +106,11 @@ def _enclosed(event: _Attributes, inner: Payload) -> Enclosed:
 
 
 def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
-    severity, expires_at, observed_at = _severity(event), _instant(event.expirytime), _instant(event.time)
+    severity, expires_at, observed_at = (
+        severity_numbered(event.severitynumber, event.severitytext),
+        _instant(event.expirytime),
+        _instant(event.time),
+    )
     labels = labels_of({f"ce_{name}": value for name in _LABELS if (value := getattr(event, name)) is not None})
 
     def dress(alert: ParsedAlert) -> ParsedAlert:
@@ -135,16 +128,6 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
         return msgspec.structs.replace(alert, **changes) if changes else alert
 
     return dress
-
-
-def _severity(event: _Attributes) -> Severity | None:
-    if event.severitynumber is None and event.severitytext is None:
-        return None
-    number = str(event.severitynumber)  # a string, where it was a header
-    if number.isascii() and number.isdigit() and len(number) <= 2:
-        return next((severity for highest, severity in _SEVERITIES if 0 < int(number) <= highest), None)
-    # OpenTelemetry's short names have four steps each: `WARN`, `WARN2` ...
-    return _SEVERITY_WORDS.get(str(event.severitytext).upper().rstrip("1234"))
 
 
 def _instant(value: object) -> int | None:

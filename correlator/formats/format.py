@@ -137,10 +137,14 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What a message tells that is no alert: a word of the format's own closed set, which is counted and no more."""
+    """What a message tells that is no alert: a word of the format's own closed set, which is counted and no more.
+
+    `text` is for what a human has to do something about: it is logged.
+    """
 
     word: str
     count: int = 1
+    text: str = ""
 
 
 class Enclosed(msgspec.Struct, frozen=True, kw_only=True):

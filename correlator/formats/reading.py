@@ -50,6 +50,8 @@ class Contents(msgspec.Struct, kw_only=True):
     events: list[Read] = []
     #: (format, word) -> how often
     notices: dict[tuple[str, str], int] = {}
+    #: (format, word, text) of the notices that somebody has to read.
+    said: list[tuple[str, str, str]] = []
     #: The format of each message within the message.
     formats: list[str] = []
 
@@ -114,6 +116,8 @@ class Formats:
             elif isinstance(element, Notice):
                 key = (chosen.name, element.word)
                 contents.notices[key] = contents.notices.get(key, 0) + element.count
+                if element.text:
+                    contents.said.append((*key, element.text))
             elif isinstance(element, Refusal):
                 whole = payload if element.data is None else Payload(element.data)
                 found.append((whole, element.error))

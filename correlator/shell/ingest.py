@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from faust.streams import Stream
 from faust.types import TP, EventT, StreamT
 
@@ -30,6 +31,8 @@ from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.topics import record_bytes
 from correlator.shell.transport import Publisher, WorkerApp
 from topology.graph import ServiceGraph
+
+_log = structlog.get_logger("correlator.worker")
 
 BATCH_MESSAGES = 500
 BATCH_SECONDS = 0.02
@@ -58,6 +61,7 @@ class Reading:
     refused: list[tuple[bytes, InputError]] = field(default_factory=list)
     formats: Sequence[str] = ()
     notices: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    said: Sequence[tuple[str, str, str]] = ()
     is_heartbeat: bool = False
 
 
@@ -96,7 +100,7 @@ class Reader:
             reading.refused.append((value, InputError("too_large", f"{len(value)} bytes, more than {self._max_bytes}")))
             return reading
         contents = self._formats.read(value, _texts(message.headers), arrived_at=reading.at)
-        reading.formats, reading.notices = contents.formats, contents.notices
+        reading.formats, reading.notices, reading.said = contents.formats, contents.notices, contents.said
         self._take(reading, message, contents.events)
         self._merge_letters(reading, value, len(contents.events))
         return reading
@@ -254,6 +258,8 @@ class Ingest:
             self._metrics.messages.labels(name).inc(count)
         for (name, word), count in reading.notices.items():
             self._metrics.notices.labels(name, word).inc(count)
+        for name, word, text in reading.said:
+            _log.warning("a sender asks for something that only a human may do", format=name, notice=word, text=text)
         for _, error in refused:
             self._metrics.invalid.labels(error.reason).inc()
 

@@ -21,8 +21,8 @@ _ALERTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 SOURCES = frozenset(
     re.split(
         r"\s+",
-        "alertmanager azure checkmk cloudwatch datadog gcp grafana icinga2 keep kibana loki mimir nagios newrelic "
-        "opsgenie otlp pagerduty prometheus sensu sentry splunk vmalert zabbix",
+        "alertmanager azure checkmk cloudwatch datadog gcp grafana graylog icinga2 keep kibana loki mimir nagios "
+        "newrelic opsgenie otlp pagerduty pingdom prometheus riemann sensu sentry splunk vmalert vmware zabbix",
     )
 )
 

@@ -11,6 +11,7 @@ import pytest
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert
 from correlator.formats.reading import Contents, Formats
+from tests.formats.vendor_examples import VENDORS
 
 PAYLOADS = Path(__file__).parent / "payloads"
 SHARED = Path(__file__).parents[3] / "shared" / "payloads"
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, Any] = {
         "status": "firing", "name": "N", "starts_at": "2026-11-23T03:40:00Z", "edge": {"caller": "a", "callee": "b"},
         "labels": {"a": "b"}, "annotations": {"summary": "s"},
     },
+    **VENDORS,
 }  # fmt: skip
 
 

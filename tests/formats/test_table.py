@@ -25,7 +25,10 @@ from tests.formats.examples import AT, EXAMPLES, alerts, errors, payload, read
 NAMES = [one.name for one in FORMATS]
 REASONS = {"not_utf8", "not_json", "missing_field", "wrong_type", "wrong_value", "bad_timestamp"}
 #: Objects whose keys are the sender's own words: another key is another label, not an unknown field.
-_OPEN = {"labels", "tags", "annotations", "custom_details", "values"}
+_OPEN = {
+    "labels", "tags", "annotations", "custom_details", "values", "policy_user_labels", "customProperties", "details",
+    "fields", "group_by_fields",
+}  # fmt: skip
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -69,6 +72,20 @@ def test_the_docs_list_the_table_in_its_order() -> None:
     text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
     section = text.partition("## Formats\n")[2].partition("\n#")[0]
     assert re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE) == NAMES
+
+
+def test_the_docs_tell_the_words_of_what_is_no_alert() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
+    section = text.partition("## What is no alert\n")[2].partition("\n#")[0]
+    told = set(re.findall(r"`([a-z_]+)`", section))
+    words: set[str] = set()
+    for module in sorted((Path(__file__).parents[2] / "correlator" / "formats").glob("*.py")):
+        code = module.read_text(encoding="utf-8")
+        if module.name != "format.py":
+            words |= set(re.findall(r'Notice\(\s*"([a-z_]+)"', code))
+        for table in re.findall(r"_NOTICES[^=\n]* = [({]([^)}]*)[)}]", code):
+            words |= set(re.findall(r'"([a-z_]+)"(?!:)', table))
+    assert words and words <= told
 
 
 def test_the_example_of_how_to_add_a_format_is_one() -> None:
@@ -189,6 +206,30 @@ def test_no_bytes_make_it_fail(one: Format, data: bytes) -> None:
         ("pagerduty_events_v2_ack_resolve", ["pagerduty"] * 2, 1),
         ("pagerduty_change_event", ["pagerduty-change"], 1),
         ("keep_alertdto_example", ["keep"], 1),
+        ("aws_sns_cloudwatch_alarm", ["sns", "cloudwatch"], 1),
+        ("aws_sns_cloudwatch_insufficient_data", ["sns", "cloudwatch"], 1),
+        ("aws_sns_subscription_confirmation", ["sns"], 0),
+        ("aws_eventbridge_cloudwatch_alarm", ["cloudwatch"], 1),
+        ("gcp_monitoring_v1_0_keep_mock", ["gcp"], 1),
+        ("gcp_monitoring_v1_2", ["gcp"], 1),
+        ("azure_common_alert_schema_metric", ["azure"], 1),
+        ("datadog_webhook_rendered", ["datadog"], 1),
+        ("newrelic_workflow_default", ["newrelic"], 1),
+        ("newrelic_legacy_incident", ["newrelic"], 1),
+        ("sentry_metric_alert", ["sentry"], 1),
+        ("sentry_issue_alert", ["sentry"], 1),
+        ("zabbix_webhook_high", ["zabbix"], 1),
+        ("icinga2_statechange_service", ["icinga2"], 0),
+        ("icinga2_acknowledgement_set", ["icinga2"], 0),
+        ("nagios_notify_macros", ["nagios"], 1),
+        ("sensu_go_event", ["sensu"], 1),
+        ("kibana_alert_document", ["kibana"], 1),
+        ("opsgenie_outgoing_webhook_create", ["opsgenie"], 1),
+        ("otlp_logs_example_spec", ["otlp"], 1),
+        ("pingdom_down", ["pingdom"], 1),
+        ("graylog_alert", ["graylog"], 1),
+        ("riemann_event", ["riemann"], 1),
+        ("vmware_vrealize", ["vmware"], 1),
     ],
 )
 def test_real_payloads_are_recognised_and_read(name: str, formats: list[str], count: int) -> None:

@@ -1,0 +1,203 @@
+"""Alarms of Amazon CloudWatch, as SNS and as EventBridge tell them.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+An alarm tells each change of its state once. It has no severity: its name may hold a word for one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from correlator.domain import Severity, Status
+from correlator.errors import InputError
+from correlator.formats import sns
+from correlator.formats.alert import ParsedAlert, first_of, identity, label_pairs, labels_of, severity_of
+from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
+from correlator.formats.instants import written
+
+_STATES = {
+    "ALARM": Status.FIRING,
+    "OK": Status.RESOLVED,
+    # Whoever is told of this by SNS has asked for it by an action of its own: someone is to look.
+    "INSUFFICIENT_DATA": Status.FIRING,
+}
+_NO_DATA = "INSUFFICIENT_DATA"
+#: Words in names of alarms that can mean nothing but a severity; `HighErrors` is no more than what is measured.
+_SEVERITY_IN_NAME = re.compile(
+    r"(?<![a-z0-9])(critical|crit|fatal|emergency|warning|warn|sev-?[0-4]|p[0-5])(?![a-z0-9])", re.IGNORECASE
+)
+#: Dimensions that name a service, the narrower first.
+_SERVICES = (
+    "ServiceName", "FunctionName", "ApiName", "DBClusterIdentifier", "DBInstanceIdentifier", "CacheClusterId",
+    "QueueName", "TopicName", "TableName", "StreamName", "DomainName", "BucketName", "Service",
+)  # fmt: skip
+#: Dimensions that name what a service runs on or behind.
+_ENTITIES = ("PodName", "InstanceId", "NodeName", "AutoScalingGroupName", "TargetGroup", "LoadBalancer", "ClusterName")
+
+
+class _Trigger(msgspec.Struct, rename="pascal"):
+    metric_name: str | None = None
+    namespace: str | None = None
+    dimensions: Any = None
+    #: Of an alarm on an expression, the metrics in it.
+    metrics: Any = None
+
+
+class _Alarm(msgspec.Struct, rename="pascal"):
+    """What stands in the message of SNS."""
+
+    alarm_name: str
+    new_state_value: str
+    new_state_reason: str | None = None
+    state_change_time: str | None = None
+    alarm_arn: str | None = None
+    alarm_description: str | None = None
+    account: str | None = msgspec.field(name="AWSAccountId", default=None)
+    region: str | None = None
+    trigger: _Trigger | None = None
+
+
+class _State(msgspec.Struct):
+    value: str
+    reason: str | None = None
+    timestamp: str | None = None
+
+
+class _Configuration(msgspec.Struct):
+    description: str | None = None
+    metrics: Any = None
+
+
+class _Detail(msgspec.Struct, rename="camel"):
+    alarm_name: str
+    state: _State
+    configuration: _Configuration | None = None
+
+
+class _Event(msgspec.Struct):
+    """What EventBridge sends."""
+
+    detail: _Detail
+    id: str | None = None
+    account: str | None = None
+    region: str | None = None
+    resources: list[str] | None = None
+
+
+def _recognises(document: Document, headers: Headers) -> bool:
+    return ("AlarmName" in document and "NewStateValue" in document) or (
+        document.get("detail-type") == "CloudWatch Alarm State Change" and "detail" in document
+    )
+
+
+def _read(payload: Payload) -> list[Element]:
+    document = payload.document
+    if isinstance(document, dict) and sns.recognises(document, payload.headers):
+        return sns.read(payload)  # sent by name to the address of this format
+    if isinstance(document, dict) and "detail" in document:
+        return [_from_eventbridge(payload, shaped(document, _Event))]
+    return [_from_sns(payload, shaped(document, _Alarm))]
+
+
+def _from_sns(payload: Payload, alarm: _Alarm) -> ParsedAlert:
+    trigger = alarm.trigger or _Trigger()
+    metrics = [trigger.dimensions, *(_dimensions_of(metric, "MetricStat", "Metric", "Dimensions") for metric in
+                                     (trigger.metrics if isinstance(trigger.metrics, list) else ()))]  # fmt: skip
+    dimensions: dict[str, str] = {}
+    for metric in metrics:
+        dimensions = label_pairs(metric) | dimensions
+    return _alert(
+        payload,
+        name=alarm.alarm_name,
+        state=_State(alarm.new_state_value, alarm.new_state_reason, alarm.state_change_time),
+        at="StateChangeTime",
+        arn=alarm.alarm_arn,
+        description=alarm.alarm_description,
+        dimensions=dimensions,
+        labels={
+            "account": alarm.account,
+            "region": alarm.region,
+            "namespace": trigger.namespace,
+            "metric": trigger.metric_name,
+        },
+    )
+
+
+def _from_eventbridge(payload: Payload, event: _Event) -> Element:
+    detail = event.detail
+    if detail.state.value == _NO_DATA:
+        # Here every change of every alarm is told: a metric that is sparse has no data most of the time.
+        return Notice("insufficient_data")
+    configuration = detail.configuration or _Configuration()
+    dimensions: dict[str, str] = {}
+    metric: dict[str, Any] = {}
+    for one in configuration.metrics if isinstance(configuration.metrics, list) else ():
+        found = _dimensions_of(one, "metricStat", "metric")
+        if isinstance(found, dict):
+            metric = metric or found
+            inner = found.get("dimensions")
+            dimensions = labels_of(inner if isinstance(inner, dict) else {}) | dimensions
+    alert = _alert(
+        payload,
+        name=detail.alarm_name,
+        state=detail.state,
+        at="detail.state.timestamp",
+        arn=event.resources[0] if event.resources else None,
+        description=configuration.description,
+        dimensions=dimensions,
+        labels={
+            "account": event.account,
+            "region": event.region,
+            "namespace": metric.get("namespace"),
+            "metric": metric.get("name"),
+        },
+    )
+    return msgspec.structs.replace(alert, id=event.id or None)
+
+
+def _alert(
+    payload: Payload,
+    *,
+    name: str,
+    state: _State,
+    at: str,
+    arn: str | None,
+    description: str | None,
+    dimensions: dict[str, str],
+    labels: dict[str, object],
+) -> ParsedAlert:
+    status = _STATES.get(state.value)
+    if status is None:
+        raise InputError("wrong_value", f"state: {state.value[:40]!r} is none of {', '.join(_STATES)}")
+    changed_at = written(state.timestamp, at) if state.timestamp else payload.arrival()
+    account, region = str(labels["account"] or ""), str(labels["region"] or "")
+    return ParsedAlert(
+        source="cloudwatch",
+        status=status,
+        name=name,
+        service=first_of(dimensions, _SERVICES),
+        entity=first_of(dimensions, _ENTITIES),
+        severity=Severity.UNKNOWN if state.value == _NO_DATA else _severity(name),
+        starts_at=changed_at,
+        ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
+        fingerprint=arn or identity("cloudwatch", account, region, name),
+        labels=labels_of({**labels, **dimensions}),
+        summary=description or state.reason or name,
+    )
+
+
+def _severity(name: str) -> Severity | None:
+    match = _SEVERITY_IN_NAME.search(name)
+    return severity_of(match[1].replace("-", "")) if match else None
+
+
+def _dimensions_of(value: object, *path: str) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+FORMAT = Format(name="cloudwatch", recognises=_recognises, read=_read)
