@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from correlator.config import Config, load
 from correlator.errors import ConfigError
 from correlator.shell.http import tls
 from correlator.shell.http.gate import Rates, Tokens, gate_of
+from tests.shell.http.authority import Authority
 from tests.shell.http.server import Server, served
 
 
@@ -105,28 +106,9 @@ def test_clients_that_are_remembered_are_bounded() -> None:
 # -- TLS ---------------------------------------------------------------------------------------------------------
 
 
-class Authority:
-    """Makes certificates with the command `openssl`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.cert = self.issue("ca", "-addext", "basicConstraints=critical,CA:TRUE")[0]
-
-    def issue(self, name: str, *extra: str) -> tuple[Path, Path]:
-        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        signed = [] if name == "ca" else ["-CA", str(self.cert), "-CAkey", str(self.folder / "ca.key")]
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(cert), *signed, *extra]
-        subprocess.run(command, check=True, capture_output=True)
-        return cert, key
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    try:
-        return Authority(tmp_path_factory.mktemp("authority"))
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"needs the command openssl 3: {error}")
+    return Authority.made(tmp_path_factory.mktemp("authority"))
 
 
 def client(authority: Authority, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
@@ -157,8 +139,6 @@ async def test_over_tls_a_client_certificate_of_the_authority_is_needed_to_send(
 
 
 async def test_a_renewed_certificate_is_taken_over_without_a_restart(authority: Authority) -> None:
-    import asyncio
-
     def serial(port: int) -> str:
         return ssl.get_server_certificate(("127.0.0.1", port))
 
