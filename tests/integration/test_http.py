@@ -171,11 +171,13 @@ def test_without_kafka_a_post_gets_503_and_what_got_200_is_never_lost(kafka: Bro
             wait_for(lambda: told("later") == 200, "and takes them when it is back")
             wait_for(
                 lambda: (
-                    set(services) <= {alert["service"] for one in latest(world).values() for alert in one["alerts"]}
+                    set(services)
+                    <= {alert["service"] for one in latest(world).values() for alert in one["alerts"]["sample"]}
                 ),
                 "every alert that got 200 is in an incident",
                 seconds=120,
             )
+            wait_for(lambda: worker.metric("correlator_http_in_flight_bytes") == 0, "nothing is left in memory")
             assert worker.process.poll() is None
     finally:
         world.close()

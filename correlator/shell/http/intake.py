@@ -19,7 +19,7 @@ from correlator.shell.http.endpoints import Endpoint, endpoints_of
 from correlator.shell.http.gate import Gate, gate_of
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.openapi import document
-from correlator.shell.http.post import Post, told_headers, understand
+from correlator.shell.http.post import Passed, Post, understand
 from correlator.shell.http.refusal import Refused
 
 _log = structlog.get_logger("correlator.worker")
@@ -61,7 +61,7 @@ class Intake:
         self._endpoints = endpoints_of(table)
         self._formats = Formats(table)
         self._description = document(self._endpoints, config.http)
-        self._passed = told_headers(config.formats)
+        self._passed = Passed(table, config.formats)
         self._limit = config.worker.max_event_bytes
         self._body_seconds = config.http.body_timeout_seconds
         self._budget = Budget(config.http.max_in_flight_bytes)

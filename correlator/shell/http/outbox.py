@@ -20,7 +20,6 @@ _log = structlog.get_logger("correlator.worker")
 
 #: For so long Kafka's client tries to get rid of a record, its sender long gone with a 503.
 _GIVE_UP_MS = 30_000
-_RESTART_SECONDS = 1.0
 
 
 class Outbox:
@@ -28,9 +27,17 @@ class Outbox:
 
     The producer is its own: Faust's comes and goes with the partitions. Not an idempotent one:
     that never gives up a record, and what is written twice is a repeat that changes nothing.
+
+    Args:
+        make: makes a producer.
+        restart_seconds: the pause before another producer takes the place of one that failed.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, *, make: Callable[..., Any] = AIOKafkaProducer, restart_seconds: float = 1.0
+    ) -> None:
+        self._make = make
+        self._restart_seconds = restart_seconds
         self._topic = config.kafka.alerts_topic
         self._timeout = config.http.kafka_timeout_seconds
         self._config = config
@@ -99,11 +106,11 @@ class Outbox:
                     _log.warning("the producer of alerts has failed, another one starts")
             except (KafkaError, OSError) as error:
                 _log.warning("alerts cannot be taken over HTTP yet", problem=str(error) or type(error).__name__)
-            await asyncio.sleep(_RESTART_SECONDS)
+            await asyncio.sleep(self._restart_seconds)
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[Any]:
-        producer = AIOKafkaProducer(
+        producer = self._make(
             acks="all",
             linger_ms=5,
             max_batch_size=256_000,

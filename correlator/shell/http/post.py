@@ -9,16 +9,16 @@ import msgspec
 
 from correlator.config import FormatConfig
 from correlator.errors import InputError
-from correlator.formats.format import Payload
+from correlator.formats.format import Format, Payload
 from correlator.formats.reading import FORMAT_HEADER, Formats
 from correlator.shell.http.answers import Taken
 from correlator.shell.http.endpoints import Endpoint
 from correlator.shell.http.refusal import unusable
 
-#: Headers by which formats are recognised. No others go into a record: among them are secrets, and ours for ticks.
-_HEADERS = frozenset(("sentry-hook-resource", "x-amz-sns-message-type", "x-gitlab-event", "aeg-event-type"))
+#: Headers by which formats of the table are recognised, beside CloudEvents' and what formats claim by a content type.
+_HEADERS = frozenset(("sentry-hook-resource",))
 _CLOUDEVENT = "ce-"
-_CLOUDEVENTS = "application/cloudevents"
+_CONTENT_TYPE = "content-type"
 _UNKNOWN = "unknown"
 _OPENS = {"array": b"[", "object": b"{"}
 
@@ -33,10 +33,27 @@ class Post:
     taken: Taken
 
 
-def told_headers(own: Iterable[FormatConfig]) -> frozenset[str]:
-    """Return the headers that formats are recognised by, those of the configuration among them."""
-    named = (place for one in own for place in one.when if place.startswith("header:"))
-    return _HEADERS | {place.removeprefix("header:").lower() for place in named}
+class Passed:
+    """Which headers of a post go into its record: those that tell a format. Among the others are secrets.
+
+    Args:
+        formats: all formats.
+        own: those of the configuration, which may name headers.
+    """
+
+    def __init__(self, formats: Iterable[Format], own: Iterable[FormatConfig]) -> None:
+        places = (place for one in own for place in one.when if place.startswith("header:"))
+        self._names = _HEADERS | {place.removeprefix("header:").lower() for place in places}
+        self._claims = [one.claims for one in formats if one.claims is not None]
+
+    def of(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the part of the headers (names in lower case) that goes along."""
+        kept = {name: text for name, text in headers.items() if name in self._names or name.startswith(_CLOUDEVENT)}
+        if content_type := headers.get(_CONTENT_TYPE):
+            alone = {_CONTENT_TYPE: content_type}
+            if any(claims(alone) for claims in self._claims):
+                kept |= alone
+        return kept
 
 
 def understand(
@@ -45,7 +62,7 @@ def understand(
     headers: Mapping[str, str],
     *,
     formats: Formats,
-    passed: frozenset[str],
+    passed: Passed,
     arrived_at: int,
     new_key: Callable[[], str],
 ) -> Post:
@@ -53,13 +70,13 @@ def understand(
 
     Args:
         headers: names in lower case.
-        passed: names of the headers that go into the record.
+        passed: which of them go into the record.
         new_key: makes a `dedup_key` for a sender that leaves that to us.
 
     Raises:
         Refused: 400, nothing of it can be used.
     """
-    kept = _kept(headers, passed)
+    kept = passed.of(headers)
     key = None
     if endpoint.format is not None:
         kept[FORMAT_HEADER] = endpoint.format.name
@@ -81,14 +98,6 @@ def understand(
         format=contents.formats[0] if contents.formats else endpoint.format.name if endpoint.format else _UNKNOWN,
         taken=Taken(events=events, notices=notices, refused=problems, dedup_key=key),
     )
-
-
-def _kept(headers: Mapping[str, str], passed: frozenset[str]) -> dict[str, str]:
-    kept = {name: text for name, text in headers.items() if name in passed or name.startswith(_CLOUDEVENT)}
-    content_type = headers.get("content-type", "")
-    if content_type.lower().startswith(_CLOUDEVENTS):
-        kept["content-type"] = content_type
-    return kept
 
 
 def _check_outside(data: bytes, endpoint: Endpoint) -> None:

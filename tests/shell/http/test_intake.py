@@ -13,7 +13,9 @@ import aiohttp
 import pytest
 
 from correlator.config import Config
+from correlator.formats.format import Format, Headers
 from correlator.formats.table import FORMATS
+from correlator.shell.http.post import Passed
 from tests.shell.http.server import NOW, Sent, served
 
 PAYLOADS = Path(__file__).parents[2] / "formats" / "payloads"
@@ -85,6 +87,17 @@ async def test_a_header_that_a_format_of_the_user_is_told_by_goes_along() -> Non
         assert (await server.post("/webhooks/", json={"title": "x"}, headers={"X-Acme-Kind": "alarm"}))[0] == 200
         assert (await server.post("/webhooks/acme", json={"title": "x"}))[0] == 200
         assert [one.headers for one in server.sent] == [{"x-acme-kind": "alarm"}, {"format": "acme"}]
+
+
+def test_a_content_type_that_a_format_is_told_by_goes_along_and_no_other() -> None:
+    def claims(headers: Headers) -> bool:
+        return headers.get("content-type") == "application/x-protobuf"
+
+    binary = Format(name="b", recognises=lambda document, headers: False, read=lambda payload: [], claims=claims)
+    passed = Passed([binary], [])
+    assert passed.of({"content-type": "application/x-protobuf"}) == {"content-type": "application/x-protobuf"}
+    assert passed.of({"content-type": "application/json", "authorization": "s"}) == {}
+    assert passed.of({"sentry-hook-resource": "issue"}) == {"sentry-hook-resource": "issue"}
 
 
 @pytest.mark.parametrize("path", ["/api/v2/alerts", "/webhooks/prometheus"])
