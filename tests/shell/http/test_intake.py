@@ -299,7 +299,7 @@ async def test_a_client_that_sends_too_often_gets_503_until_its_time_has_come() 
 
 async def test_a_client_that_leaves_early_costs_nothing_for_good() -> None:
     async with asyncio.timeout(30), served() as server:
-        reader, writer = await asyncio.open_connection(*aiohttp_address(server.url))
+        reader, writer = await asyncio.open_connection(*address_of(server.url))
         writer.write(b"POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[")
         await writer.drain()
         while "correlator_http_in_flight_requests 1.0" not in await metrics(server):
@@ -311,7 +311,19 @@ async def test_a_client_that_leaves_early_costs_nothing_for_good() -> None:
         del reader
 
 
-def aiohttp_address(url: str) -> tuple[str, int]:
+async def test_a_post_on_its_way_to_kafka_is_answered_though_the_worker_stops() -> None:
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        async with served() as server:
+            server.outbox.gate = asyncio.Event()
+            posting = asyncio.create_task(session.post(server.url + "/api/v2/alerts", json=[ALERT]))
+            while not server.sent:
+                await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(server.outbox.gate.set)
+        async with await posting as answer:
+            assert answer.status == 200
+
+
+def address_of(url: str) -> tuple[str, int]:
     host, _, port = url.partition("://")[2].partition(":")
     return host, int(port)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -50,6 +52,18 @@ def test_every_endpoint_is_described_with_its_shape_and_every_schema_is_one() ->
     body = DESCRIPTION["paths"]["/api/v2/alerts"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     shape = DESCRIPTION["components"]["schemas"][body["items"]["$ref"].rpartition("/")[2]]
     assert shape["required"] == ["labels"]
+
+
+def test_the_documentation_lists_every_path_and_every_answer() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "ingestion.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `POST (/[\w/<>]+)` \|", text, re.MULTILINE))
+    described = {re.sub(r"^/webhooks/.+", "/webhooks/<format>", path) for path in DESCRIPTION["paths"]}
+    assert listed == described
+    rows = re.findall(r"^\| ([\d, ]+) \| ", text, re.MULTILINE)
+    statuses = {status for row in rows for status in row.split(", ")}
+    answered = {status for path in DESCRIPTION["paths"].values() for status in path["post"]["responses"]}
+    # Of what has no path or is no POST, OpenAPI does not tell.
+    assert statuses == answered | {"404", "405"}
 
 
 def test_what_a_sender_must_show_is_described() -> None:
