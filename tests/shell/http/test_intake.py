@@ -16,7 +16,10 @@ from correlator.config import Config
 from correlator.formats.format import Format, Headers
 from correlator.formats.table import FORMATS
 from correlator.shell.http.post import Passed
+from correlator.shell.ingest import Message, Reader
+from tests.formats.examples import EXAMPLES
 from tests.shell.http.server import NOW, Sent, served
+from topology.graph import ServiceGraph
 
 PAYLOADS = Path(__file__).parents[2] / "formats" / "payloads"
 ALERT = {"labels": {"alertname": "Down", "service": "db"}, "startsAt": "2026-11-24T10:00:00Z"}
@@ -105,6 +108,21 @@ async def test_a_post_that_tells_nothing_is_taken_and_no_record(path: str) -> No
     async with served() as server:
         assert (await server.post(path, b" [] "))[0] == 200
         assert server.sent == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_ingest_finds_in_the_record_what_the_sender_was_told_of(name: str) -> None:
+    reader = Reader(Config(), ServiceGraph.empty(), now=lambda: NOW)
+    async with served() as server:
+        for path in (f"/webhooks/{name}", "/webhooks/"):
+            status, body, _ = await server.post(path, json=EXAMPLES[name])
+            assert status == 200
+            sent = server.sent.pop()
+            headers = {key: text.encode() for key, text in sent.headers.items()}
+            message = Message(topic="a", partition=0, offset=0, timestamp=sent.at, value=sent.value, headers=headers)
+            reading = reader.read(message)
+            assert sum(map(len, reading.scopes.values())) == body["events"] > 0
+            assert (reading.refused, reading.formats[0]) == ([], name)
 
 
 async def test_every_format_of_the_table_has_its_path() -> None:
