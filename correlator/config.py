@@ -235,6 +235,38 @@ class WorkerConfig(_Section):
     session_timeout_seconds: Seconds = 10
 
 
+class HttpConfig(_Section):
+    """Alerts over HTTP on the worker's web port, and TLS of that port."""
+
+    enabled: bool = True
+    #: Name of the environment variable that holds the token which senders must show.
+    token_env: str | None = None
+    #: File of such tokens, one a line; read again when it changes.
+    token_file: Path | None = None
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    #: Certificates of the authority that signed those of clients; whoever sends alerts then needs one.
+    tls_client_ca_file: Path | None = None
+    #: Bytes of posts that are being read or not acknowledged by Kafka, over all clients.
+    max_in_flight_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
+    body_timeout_seconds: Seconds = 10
+    #: Senders have limits of their own, PagerDuty's webhooks 5 s.
+    kafka_timeout_seconds: Seconds = 4
+    #: 0 is no limit.
+    client_requests_per_second: Annotated[float, Field(ge=0)] = 500
+    client_burst: Annotated[int, Field(ge=1)] = 1000
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        if self.token_env is not None and self.token_file is not None:
+            raise ValueError("give token_env or token_file, not both")
+        return self
+
+
 class Config(EngineConfig):
     """The whole file: settings of the engine at the top, one table for each part of the shell."""
 
@@ -242,8 +274,15 @@ class Config(EngineConfig):
     formats: tuple[FormatConfig, ...] = ()
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
+    http: HttpConfig = HttpConfig()
     pager: PagerConfig = PagerConfig()
     topology: TopologyConfig = TopologyConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _room_for_a_post(self) -> Self:
+        if self.http.max_in_flight_bytes < 2 * self.worker.max_event_bytes:
+            raise ValueError("http.max_in_flight_bytes is less than twice worker.max_event_bytes")
+        return self
 
     @pydantic.field_validator("formats")
     @classmethod

@@ -29,6 +29,13 @@ class _Alert(msgspec.Struct, rename="camel"):
     fingerprint: str | None = None
 
 
+class _Group(msgspec.Struct, rename="camel"):
+    """The whole of it, as far as it is used; read alert by alert, so that a bad one spoils no other."""
+
+    alerts: list[_Alert]
+    truncated_alerts: int = 0
+
+
 def _read_from(source: str, payload: Payload) -> list[Element]:
     def one(item: object, at: str) -> ParsedAlert:
         alert = shaped(item, _Alert, at=at)
@@ -61,6 +68,16 @@ def _recognises_grafana(document: Document, headers: Headers) -> bool:
     return "alerts" in document and "orgId" in document
 
 
-FORMAT = Format(name="alertmanager", recognises=_recognises, read=lambda payload: _read_from("alertmanager", payload))
+FORMAT = Format(
+    name="alertmanager",
+    recognises=_recognises,
+    read=lambda payload: _read_from("alertmanager", payload),
+    shape=_Group,
+)
 #: Before `FORMAT` in the table: to Alertmanager's its documents look like its own.
-GRAFANA = Format(name="grafana", recognises=_recognises_grafana, read=lambda payload: _read_from("grafana", payload))
+GRAFANA = Format(
+    name="grafana",
+    recognises=_recognises_grafana,
+    read=lambda payload: _read_from("grafana", payload),
+    shape=_Group,
+)

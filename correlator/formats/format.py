@@ -169,13 +169,14 @@ class Format:
     `recognises` sees a decoded object and the headers; of an array it sees each element, since an array is a batch of
     messages. `claims` is for what headers alone tell, before anything is decoded: such a format gets the bytes as they
     are. `read` returns the elements of a message in its order, or raises `InputError` where the message as a whole is
-    of no use.
+    of no use. `shape` is the type of a document, for the description of the HTTP interface.
     """
 
     name: str
     recognises: Callable[[Document, Headers], bool]
     read: Callable[[Payload], Iterable[Element]]
     claims: Callable[[Headers], bool] | None = None
+    shape: type[msgspec.Struct] | None = None
 
 
 def each(items: Iterable[object], read: Callable[[Any, str], Element], *, at: str) -> list[Element]:

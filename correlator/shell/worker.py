@@ -7,15 +7,19 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import structlog
+from aiohttp.web import Application
 from prometheus_client import CollectorRegistry
 
 from correlator import __version__
 from correlator.config import Config
 from correlator.shell import logs
-from correlator.shell.app import CorrelatorApp, create_app
+from correlator.shell.app import CorrelatorApp, create_app, wall_clock
+from correlator.shell.http import tls
+from correlator.shell.http.intake import Intake, intake_of
+from correlator.shell.http.outbox import Outbox
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
 from correlator.shell.web import application, serving
@@ -26,6 +30,7 @@ from topology.sources import file as topology_file
 
 _log = structlog.get_logger("correlator.worker")
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FINISH_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 
@@ -34,7 +39,8 @@ def run(config: Config) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed.
 
     Raises:
-        ConfigError: the topology or the model cannot be used, or the web server's address cannot be had.
+        ConfigError: the topology, the model, a certificate or a secret cannot be used, or the web server's address
+            cannot be had.
     """
     logs.set_up()
     graph = topology_file.load(config.worker.topology) if config.worker.topology else None
@@ -52,6 +58,7 @@ class Process:
 
     def __init__(self) -> None:
         self.app: CorrelatorApp | None = None
+        self.intake: Intake | None = None
         self.stop = asyncio.Event()
 
     def why_not_ready(self) -> str:
@@ -60,6 +67,8 @@ class Process:
     def observe(self) -> None:
         if self.app is not None:
             self.app.observe()
+        if self.intake is not None:
+            self.intake.observe()
 
 
 async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRanker | None) -> int:
@@ -69,16 +78,39 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRank
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, process.stop.set)
     metrics = Metrics(CollectorRegistry())
-    web = application(metrics.registry, why_not_ready=process.why_not_ready, observe=process.observe)
+    outbox = Outbox(config)
+    if config.http.enabled:
+        process.intake = intake_of(config, environ=os.environ, outbox=outbox, metrics=metrics.http, now=wall_clock)
+    web = application(
+        metrics.registry,
+        why_not_ready=process.why_not_ready,
+        observe=process.observe,
+        routes=() if process.intake is None else process.intake.routes(),
+    )
     _log.info("worker starts", version=__version__, kafka=config.kafka.bootstrap_servers, clock=config.worker.clock)
-    async with serving(web, config.worker.web_host, config.worker.web_port):
+    async with AsyncExitStack() as stack:
+        await _open(stack, web, config)
         kafka = config.kafka
         topics = [kafka.alerts_topic, kafka.events_topic, kafka.incidents_topic, kafka.rejected_topic]
         topics += [kafka.snapshots_topic, kafka.topologies_topic]
         if not await _before(process.stop, wait_until_ready(kafka, topics)):
             return 0
+        if process.intake is not None:
+            await stack.enter_async_context(outbox.running())
         process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker)
         return await _serve(process.app, process.stop, started)
+
+
+async def _open(stack: AsyncExitStack, app: Application, config: Config) -> None:
+    """Serve until the stack unwinds."""
+    host, http = config.worker.web_host, config.http
+    context = tls.context_of(http)
+    await stack.enter_async_context(serving(app, host, config.worker.web_port, tls=context))
+    if context is not None:
+        stack.callback(asyncio.create_task(tls.keep_fresh(context, http)).cancel)
+    guarded = http.token_env or http.token_file or http.tls_client_ca_file
+    if http.enabled and not guarded and host not in _LOOPBACK:
+        _log.warning("alerts are taken from whoever reaches the web port: set http.token_file", address=host)
 
 
 async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int:

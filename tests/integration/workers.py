@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ class Worker:
     def __init__(self, config: Path, port: int, log: Path, overrides: Sequence[str] = ()) -> None:
         self.port = port
         self.log = log
+        self._tls: ssl.SSLContext | None = None
         command = [sys.executable, "-m", "correlator", "worker", "--config", str(config)]
         for override in (f"worker.web_port={port}", *overrides):
             command += ["--set", override]
@@ -62,10 +64,17 @@ class Worker:
                 cwd=REPOSITORY,
             )
 
+    def trusting(self, authority: Path) -> Worker:
+        """Talk TLS with it from now on; `authority` is the certificate that signed its own."""
+        self._tls = ssl.create_default_context(cafile=str(authority))
+        return self
+
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body; status 0 while nobody answers."""
+        scheme = "https" if self._tls else "http"
+        address = f"{scheme}://127.0.0.1:{self.port}{path}"
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(address, timeout=5, context=self._tls) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
