@@ -75,10 +75,11 @@ class Engine:
     def tick(self, now: int) -> list[Output]:
         """Let everything happen that is due until `now`."""
         outputs: list[Output] = []
+        state = self.state
         while (entry := self._timers.pop(now)) is not None:
             at, what, scope_name, key = entry
-            self.state.now = max(self.state.now, at)
-            scope = self.state.scopes[scope_name]
+            state.now = max(state.now, at)
+            scope = state.scopes[scope_name]
             if what is Due.LEASE:
                 self._lease_due(scope, key, at)
             elif what is Due.NODE:
@@ -88,7 +89,8 @@ class Engine:
                     outputs.extend(self._solve(scope))
             elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
                 outputs.extend(self._lifecycle(scope).review(incident))
-        self.state.now = max(self.state.now, now)
+        if now > state.now:
+            state.now = now
         return outputs
 
     def use_topology(self, graph: ServiceGraph, now: int) -> list[Output]:

@@ -30,7 +30,7 @@ _SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() fo
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
 
-class _Name(msgspec.Struct, frozen=True):
+class _Name(msgspec.Struct, frozen=True, gc=False):
     service: str
     known: bool
     scope: str
@@ -38,7 +38,7 @@ class _Name(msgspec.Struct, frozen=True):
     instance: str
     edge: Edge | None
     entity: str | None
-    severity: Severity
+    severity: Severity  # by its labels
 
 
 class Namer:
@@ -66,9 +66,10 @@ class Namer:
             alert.entity,
             alert.scope,
             alert.fingerprint,
-            alert.severity,
             alert.edge,
-            frozenset(alert.labels.items()),
+            # As many keys as values, so no two sets of labels read the same; another order is only another entry.
+            *alert.labels,
+            *alert.labels.values(),
         )
         name = self._cache.get(key)
         if name is None:
@@ -87,7 +88,7 @@ class Namer:
             ends_at=alert.ends_at,
             observed_at=observed_at,
             scope=name.scope,
-            severity=name.severity,
+            severity=alert.severity or name.severity,
             entity=name.entity,
             edge=name.edge,
             source=alert.source,
@@ -111,7 +112,7 @@ class Namer:
             instance="" if alert.fingerprint else instance,
             edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
             entity=entity,
-            severity=alert.severity or self._severity(labels),
+            severity=self._severity(labels),
         )
 
     def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
