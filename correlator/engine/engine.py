@@ -15,9 +15,10 @@ from correlator.engine import background, episodes, nodes
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Output, Reason
 from correlator.engine.episodes import Change
-from correlator.engine.forest import plant
+from correlator.engine.forest import Link, plant
 from correlator.engine.incidents import Lifecycle
 from correlator.engine.kinds import Kind, KindTable
+from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.engine.state import Alert, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
@@ -243,7 +244,10 @@ class Engine:
         now = self.state.now
         live = {key: node for key, node in scope.nodes.items() if nodes.is_live(node, now, self._window_ms)}
         published = {key: _is_published(scope.incidents.get(node.incident)) for key, node in live.items()}
-        forest = plant(live, self._paths, self._explainer(scope), published)
+        memory = self._memories.get(scope.name)
+        if memory is None:
+            memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
+        forest = plant(live, self._paths, self._explainer(scope), published, memory)
         return list(self._lifecycle(scope).follow(forest, live))
 
     def _explainer(self, scope: Scope) -> Explainer:
@@ -274,6 +278,7 @@ class Engine:
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._paths = Paths(graph, self._config.max_hops)
+        self._memories: dict[str, LinkMemory[Link]] = {}  # by scope
         self.state.topology = graph.version
 
 

@@ -25,6 +25,7 @@ from correlator.engine.causes import (
     Paths,
 )
 from correlator.engine.kinds import CAUSE_LIKE
+from correlator.engine.memory import LinkMemory
 from correlator.engine.state import Node
 
 #: A published explanation gives way only to a clearly better one, in nats.
@@ -130,13 +131,25 @@ def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
         yield Path(name, CALL_STRENGTH, 1)
 
 
-def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, published: Mapping[int, bool]) -> Forest:
+def plant(
+    nodes: Mapping[int, Node],
+    paths: Paths,
+    explainer: Explainer,
+    published: Mapping[int, bool],
+    memory: LinkMemory[Link] | None = None,
+) -> Forest:
     """Explain all `nodes` (by id, in order) and return the trees.
 
     `published` tells which nodes belong to an incident somebody has seen: their parents are sticky. A frozen node keeps
     its parent.
     """
-    links = candidates(nodes, paths, explainer)
+    live = _Live(nodes)
+
+    def find(node: Node) -> list[Link]:
+        return _links(node, _ways_to(node, live, paths), live, explainer)
+
+    memory = memory or LinkMemory(paths.graph, paths.nearby)
+    links = memory.refresh(nodes, len(live.nodes), find)
     faults = {node.id: math.log(explainer.fault(node)) for node in nodes.values()}
     noises = {node.id: math.log(explainer.noise(node)) for node in nodes.values()}
     alone = {key: round(max(faults[key], noises[key]), 9) for key in nodes}
@@ -149,7 +162,7 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    _adopt(nodes, parents, links, alone, published, paths, explainer)
+    _adopt(nodes, live, parents, links, alone, published, paths, explainer)
     covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -172,6 +185,7 @@ def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
 
 def _adopt(
     nodes: Mapping[int, Node],
+    live: _Live,
     parents: dict[int, int],
     links: dict[int, list[Link]],
     alone: Mapping[int, float],
@@ -183,7 +197,6 @@ def _adopt(
 
     What explains others and shows a cause of its own is not adopted: two stories below one gateway stay two.
     """
-    live = _Live(nodes)
     inner = set(parents.values())
     for key, node in nodes.items():
         if parents[key] or node.frozen or (key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
