@@ -253,14 +253,7 @@ class Engine:
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now
         width = max(len(self._graph), len(scope.background.pairs))
-        known: dict[tuple[str, str], float] = {}
-
-        def rate(service: str, name: str) -> float:
-            value = known.get((service, name))
-            if value is None:
-                value = known[service, name] = background.rate(scope.background, service, name, width, now)
-            return value
-
+        rate = background.rates(scope.background, width, now)
         return Explainer(self._config, self._paths, rate, lambda service: nodes.changed_at(scope, service), now)
 
     def _lifecycle(self, scope: Scope) -> Lifecycle:
