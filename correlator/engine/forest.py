@@ -66,10 +66,12 @@ class Forest(msgspec.Struct, frozen=True):
     trees: list[Tree]
 
 
-def candidates(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer) -> dict[int, list[Link]]:
-    """Return, for every node, the other nodes that may have caused it."""
+def candidates(
+    nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, *, of: Iterable[int]
+) -> dict[int, list[Link]]:
+    """Return, for every node whose key is in `of`, the others among `nodes` that may have caused it."""
     live = _Live(nodes)
-    return {node.id: _links(node, _ways_to(node, live, paths), live, explainer) for node in nodes.values()}
+    return {key: _links(nodes[key], _ways_to(nodes[key], live, paths), live, explainer) for key in of}
 
 
 class _Live:
@@ -77,11 +79,14 @@ class _Live:
 
     def __init__(self, nodes: Mapping[int, Node]) -> None:
         self.nodes: dict[str, list[Node]] = defaultdict(list)
-        self.accused: dict[str, dict[str, None]] = defaultdict(dict)  # caller -> services it complains about
+        self.accused: dict[str, dict[str, None]] = {}  # caller -> services it complains about
         for node in nodes.values():
             self.nodes[node.service].append(node)
             for caller in node.callers:
-                self.accused[caller][node.service] = None
+                known = self.accused.get(caller)
+                if known is None:
+                    known = self.accused[caller] = {}
+                known[node.service] = None
 
 
 def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
@@ -324,23 +329,33 @@ def _cover(
                 if path.cause not in live and (path.hops == 1 or path.via not in live):
                     children[path.cause].append((key, path))
     taken: dict[int, tuple[str, float]] = {}
+    covers: dict[str, _Cover] = {}
+    names = sorted(children)
+    stale: Iterable[str] = names
     while True:
-        best: _Cover | None = None
-        for service in sorted(children):
+        for service in stale:
+            covers.pop(service, None)
             free = [(key, path) for key, path in children[service] if key not in taken]
             if not _worth_a_look(service, [nodes[key] for key, _ in free], explainer.window_ms):
                 continue
             cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises, published)
-            if cover is not None and (best is None or round(cover.gain, 9) > round(best.gain, 9)):
-                best = cover
+            if cover is not None:
+                covers[service] = cover
+        best: _Cover | None = None
+        for service in names:
+            found = covers.get(service)
+            if found is not None and (best is None or round(found.gain, 9) > round(best.gain, 9)):
+                best = found
         if best is None:
             return taken
         taken.update({key: (best.service, share) for key, share in best.shares.items()})
+        # A cover depends on what is free for it alone.
+        stale = [service for service in names if any(key in best.shares for key, _ in children[service])]
 
 
 def _worth_a_look(service: str, roots: list[Node], window_ms: int) -> bool:
     """Tell whether two services began within a window, and whether any of it can still change."""
-    if not any(not node.frozen or node.covered_by == service for node in roots):
+    if len(roots) < 2 or not any(not node.frozen or node.covered_by == service for node in roots):
         return False
     ordered = sorted((node.onset_at, node.service) for node in roots)
     return any(
@@ -362,7 +377,7 @@ def _best_cover(
     prior = math.log(FAULT_RATE * (1 - COVERAGE)) - _SILENT_COST
     best: _Cover | None = None
     for onset in sorted({nodes[key].onset_at for key, _ in free}):
-        for alpha in _ALPHAS:
+        for alpha in _ALPHAS:  # falling: what gains too little at one gains no more at the next
             shares: dict[int, float] = {}
             gain = prior
             for key, path in free:
@@ -381,10 +396,8 @@ def _best_cover(
                 if better > 0:
                     gain += better
                     shares[key] = log_density
-            if len({nodes[key].service for key in shares}) < 2:
-                continue
-            if gain < _MIN_COVER_GAIN:
-                continue
+            if gain < _MIN_COVER_GAIN or len({nodes[key].service for key in shares}) < 2:
+                break
             gain -= _QUIET_TEMPER * quiet_cost(service, alpha, live, paths)
             if gain >= _MIN_COVER_GAIN and (best is None or gain > best.gain):
                 # The node at the onset fixes the time of the fault; the fault's own density pays for it.
