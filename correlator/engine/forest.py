@@ -330,7 +330,7 @@ def _cover(
                     children[path.cause].append((key, path))
     taken: dict[int, tuple[str, float]] = {}
     covers: dict[str, _Cover] = {}
-    names = sorted(children)
+    names = sorted(service for service, found in children.items() if len(found) > 1)
     stale: Iterable[str] = names
     while True:
         for service in stale:
@@ -376,22 +376,33 @@ def _best_cover(
 ) -> _Cover | None:
     prior = math.log(FAULT_RATE * (1 - COVERAGE)) - _SILENT_COST
     best: _Cover | None = None
-    for onset in sorted({nodes[key].onset_at for key, _ in free}):
+    # The root, its onset, its best explanation else, and whether somebody was told another story about it.
+    rows = [
+        (
+            key,
+            path,
+            nodes[key].onset_at,
+            max(faults[key], noises[key]),
+            published[key] and nodes[key].covered_by != service,
+        )
+        for key, path in free
+    ]
+    for onset in sorted({row[2] for row in rows}):
+        later = [row for row in rows if row[2] >= onset]
+        if len(later) < 2:
+            break
         for alpha in _ALPHAS:  # falling: what gains too little at one gains no more at the next
             shares: dict[int, float] = {}
             gain = prior
-            for key, path in free:
-                node = nodes[key]
-                offset = node.onset_at - onset
-                if offset < 0:
-                    continue
+            for key, path, onset_at, otherwise, told in later:
+                offset = onset_at - onset
                 strength = min(0.95, alpha * path.strength * COVERAGE * (0.3 if path.hops == 2 else 1.0))
                 density = strength * (1.0 if offset == 0 else explainer.delay(offset, path.hops, alive=True))
                 if density <= 0:
                     continue
                 log_density = math.log(density)
-                better = log_density - max(faults[key], noises[key])
-                if published[key] and node.covered_by != service:
+                better = log_density - otherwise
+                if told:
                     better -= STICKINESS
                 if better > 0:
                     gain += better
