@@ -80,5 +80,7 @@ class LinkMemory(Generic[L]):
     def _watch(self, service: str) -> frozenset[str]:
         if len(self._watched) >= 50_000:
             self._watched.clear()
-        watched = self._watched[service] = frozenset((service, *self._nearby(service), *self._graph.dependents(service)))
+        watched = self._watched[service] = frozenset(
+            (service, *self._nearby(service), *self._graph.dependents(service))
+        )
         return watched
