@@ -189,6 +189,7 @@ class Explainer:
         self._rate = rate
         self._changed_at = changed_at
         self._now = now
+        self._travels: dict[tuple[int, bool], float] = {}  # of a victim's kinds, up and down
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
@@ -230,7 +231,10 @@ class Explainer:
             delay = min(delay, LATE_DENSITY if cause.firing else 0.0)
         if delay == 0.0:
             return 0.0
-        kind = _weakest(victim, _DESCENDS if path.downward else _CLIMBS)
+        kind = self._travels.get((victim.id, path.downward))
+        if kind is None:
+            kind = _weakest(victim, _DESCENDS if path.downward else _CLIMBS)
+            self._travels[victim.id, path.downward] = kind
         strength = path.strength
         if path.hops == 2 and not path.sibling:
             strength *= 1 - COVERAGE  # the service between ought to have spoken

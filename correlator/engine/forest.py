@@ -101,7 +101,7 @@ def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer
             known = best.get(cause.id)
             log_density = round(math.log(density), 9)
             if known is None or log_density > known.log_density:
-                own_trouble = any(kind in CAUSE_LIKE for kind in cause.kinds)
+                own_trouble = not CAUSE_LIKE.isdisjoint(cause.kinds)
                 best[cause.id] = Link(cause.id, log_density, path, own_trouble)
     return list(best.values())
 

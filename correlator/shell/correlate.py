@@ -138,7 +138,12 @@ class Correlate:
                 async with self._lock:
                     if self.closing or not self._is_current(event.message.generation_id):
                         break
-                    await self._take(event.message.partition, some)
+                    try:
+                        await self._take(event.message.partition, some)
+                    except BaseException:
+                        # What was applied is not all published: no snapshot may cover it, whoever asks for one now.
+                        self._forget()
+                        raise
                     if some[-1].offset == event.message.offset:
                         self._pending.append(event)
                     if time.monotonic() >= self._next_snapshot:
