@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.speed import workloads
 from benchmarks.speed.record import Figure, parser, show
-from benchmarks.speed.stage import Stage, batches
+from benchmarks.speed.stage import Rate, Stage, batches
 from correlator.devkafka import Broker
 
 _SERVICES = 1000
@@ -32,7 +32,7 @@ def main() -> None:
     graph = workloads.graph(_SERVICES, seed=options.seed)
     messages = list(batches(_scoped(options.alerts), _BATCH))
     figures: list[Figure] = []
-    rates: list[float] = []
+    rates: list[Rate] = []
     with tempfile.TemporaryDirectory(prefix="correlator-speed-") as name, Broker() as broker:
         for count in (1, 2):
             stage = Stage(broker, Path(name), f"workers{count}", graph, partitions=_PARTITIONS)
@@ -40,8 +40,8 @@ def main() -> None:
                 stage.wait_ready(workers)
                 stage.produce(messages)
                 rates.append(stage.rate(workers, options.alerts, after=options.alerts // 20))
-            beside = f"{rates[-1] / rates[0]:.2f} times one" if count > 1 else ""
-            figures.append(Figure(f"{count} worker{'s' * (count > 1)}", f"{rates[-1]:,.0f} alerts/s", beside))
+            beside = f"{rates[-1].a_second / rates[0].a_second:.2f} times one" if count > 1 else ""
+            figures.append(Figure(f"{count} worker{'s' * (count > 1)}", f"{rates[-1].a_second:,.0f} alerts/s", beside))
     show("scale_out", figures, options)
 
 

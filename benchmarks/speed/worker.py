@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.speed import workloads
 from benchmarks.speed.record import Figure, parser, show
-from benchmarks.speed.stage import Stage, batches
+from benchmarks.speed.stage import Rate, Stage, batches, processor_seconds
 from correlator.devkafka import Broker, free_ports
 from topology.graph import ServiceGraph
 
@@ -42,27 +42,38 @@ def main() -> None:
     graph = workloads.graph(_SERVICES, seed=options.seed)
     lines = list(workloads.repeats(options.alerts, among=_ALERTS, services=_SERVICES))
     figures = []
-    rates: list[tuple[int, float]] = []
+    rates: list[tuple[int, Rate]] = []
     with tempfile.TemporaryDirectory(prefix="correlator-speed-") as name, Broker() as broker:
         for size in options.batch:
             stage = Stage(broker, Path(name), f"batch{size}", graph)
             stage.produce(batches(lines, size))
             bare = asyncio.run(_bare(stage, len(lines)))
             with stage.workers(1) as workers:
-                rate = stage.rate(workers, len(lines))
+                rate = stage.rate(workers, len(lines), after=2 * _ALERTS)
             rates.append((size, rate))
-            figures.append(Figure(f"{size} a record: bare consumer, json.loads", f"{bare:,.0f} alerts/s"))
-            figures.append(Figure(f"{size} a record: worker", f"{rate:,.0f} alerts/s", f"{rate / bare:.2f} of it"))
+            figures.append(_figure(f"{size} a record: bare consumer, json.loads", bare))
+            figures.append(_figure(f"{size} a record: worker", rate, *_ratios(rate, bare)))
         figures += _latency(broker, Path(name), graph)
         program = shutil.which(options.alertmanager)
         if program is not None:
             theirs = _alertmanager(program, Path(name), lines)
-            beside = ", ".join(f"worker at {size} a record: {rate / theirs:.1f} times" for size, rate in rates)
-            figures.append(Figure(f"Alertmanager, {_POST} a post", f"{theirs:,.0f} alerts/s", beside))
+            figures.append(_figure(f"Alertmanager, {_POST} a post", theirs))
+            for size, rate in rates:
+                figures.append(Figure(f"worker at {size} a record, beside Alertmanager", *_ratios(rate, theirs)))
     show("worker", figures, options)
 
 
-async def _bare(stage: Stage, alerts: int) -> float:
+def _figure(what: str, rate: Rate, *beside: str) -> Figure:
+    value = f"{rate.a_second:,.0f} alerts/s, {rate.a_core_second:,.0f} a core second"
+    return Figure(what, value, ", ".join(beside))
+
+
+def _ratios(rate: Rate, other: Rate) -> tuple[str, str]:
+    by_clock, by_core = rate.a_second / other.a_second, rate.a_core_second / other.a_core_second
+    return f"{by_clock:.2f} by the clock", f"{by_core:.2f} a core second"
+
+
+async def _bare(stage: Stage, alerts: int) -> Rate:
     """Return how many alerts a second a loop reads that does nothing but parse."""
     kafka = stage.config.kafka
     async with AIOKafkaConsumer(
@@ -71,13 +82,13 @@ async def _bare(stage: Stage, alerts: int) -> float:
         await consumer._client.add_topic(kafka.alerts_topic)
         consumer.assign([TopicPartition(kafka.alerts_topic, 0)])
         seen = 0
-        started = time.monotonic()
+        started, spent = time.monotonic(), time.process_time()
         while seen < alerts:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
                     parsed = json.loads(record.value)
                     seen += len(parsed) if isinstance(parsed, list) else 1
-        return seen / (time.monotonic() - started)
+        return Rate(a_second=seen / (time.monotonic() - started), a_core_second=seen / (time.process_time() - spent))
 
 
 # -- latency -----------------------------------------------------------------------------------------------------
@@ -115,7 +126,9 @@ async def _delays(stage: Stage, *, seconds: int = 30, a_second: int = 20) -> lis
         known = workloads.alerts(_SERVICES, _SERVICES)
         for number in range(seconds * a_second):
             now = time.time_ns() // 1_000_000
-            await producer.send(kafka.alerts_topic, known[number].line(f"l-{number}", now, began_at=now))
+            line = known[number].line(f"l-{number}", now, began_at=now)
+            # Scopes of their own, or all would be one incident.
+            await producer.send(kafka.alerts_topic, line[:-1] + f',"scope":"scope-{number}"}}'.encode())
             await asyncio.sleep(1 / a_second)
         await asyncio.sleep(2)
         reading.cancel()
@@ -125,7 +138,7 @@ async def _delays(stage: Stage, *, seconds: int = 30, a_second: int = 20) -> lis
 # -- Alertmanager ------------------------------------------------------------------------------------------------
 
 
-def _alertmanager(program: str, folder: Path, lines: Sequence[bytes]) -> float:
+def _alertmanager(program: str, folder: Path, lines: Sequence[bytes]) -> Rate:
     """Return how many alerts a second an Alertmanager takes in."""
     (port,) = free_ports(1)
     settings = folder / "alertmanager.yml"
@@ -138,7 +151,8 @@ def _alertmanager(program: str, folder: Path, lines: Sequence[bytes]) -> float:
             json.dumps([_as_prometheus(line) for line in lines[at : at + _POST]]).encode()
             for at in range(0, len(lines), _POST)
         ]
-        return len(lines) / asyncio.run(_post(f"http://127.0.0.1:{port}", posts))
+        seconds = asyncio.run(_post(f"http://127.0.0.1:{port}", posts))
+        return Rate(a_second=len(lines) / seconds, a_core_second=len(lines) / processor_seconds(process.pid))
     finally:
         process.terminate()
         process.wait()

@@ -154,7 +154,7 @@ def plant(
         return _links(node, _ways_to(node, live, paths), live, explainer)
 
     memory = memory or LinkMemory(paths.graph, paths.nearby)
-    links = memory.refresh(nodes, len(live.nodes), find)
+    links = memory.refresh(nodes, speaking=len(live.nodes), accused=live.accused, find=find)
     faults = {node.id: math.log(explainer.fault(node)) for node in nodes.values()}
     noises = {node.id: math.log(explainer.noise(node)) for node in nodes.values()}
     alone = {key: round(max(faults[key], noises[key]), 9) for key in nodes}

@@ -41,11 +41,19 @@ class LinkMemory(Generic[L]):
         self._many: dict[int, bool] = {}
         self._links: dict[int, list[L]] = {}
 
-    def refresh(self, nodes: Mapping[int, Node], speaking: int, find: Callable[[Node], list[L]]) -> dict[int, list[L]]:
+    def refresh(
+        self,
+        nodes: Mapping[int, Node],
+        *,
+        speaking: int,
+        accused: Mapping[str, Iterable[str]],
+        find: Callable[[Node], list[L]],
+    ) -> dict[int, list[L]]:
         """Return the links of all `nodes`, found anew only where something changed.
 
         Args:
             speaking: how many services have a live node: the order in which links are found depends on it.
+            accused: for a service, those that its nodes may be linked with because an alert says so.
             find: finds the links of one node.
         """
         now = {key: traits(node) for key, node in nodes.items()}
@@ -61,6 +69,7 @@ class LinkMemory(Generic[L]):
                 or many[key] is not self._many[key]
                 or not changed.isdisjoint(watched)
                 or not changed.isdisjoint(node.mentions)
+                or not changed.isdisjoint(accused.get(node.service, ()))
             ):
                 known = find(node)
             links[key] = known
