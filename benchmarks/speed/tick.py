@@ -3,7 +3,8 @@
 python -m benchmarks.speed.tick [--services N ...] [--seed N] [--record]
 
 A hub goes down and a thousand services that depend on it alert, each three times, within a minute. A tick is all that
-the engine does at one second of the stream; its alerts are applied before and not counted. Times are of the processor.
+the engine does at one second of the stream; its alerts are applied before and not counted. Times are of the processor,
+and of several runs, which are the same tick for tick, the least: what is above it is the machine's.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ _REPEATS = 3
 def main() -> None:
     made = parser("tick", __doc__)
     made.add_argument("--services", type=int, nargs="+", default=[1000, 10_000])
+    made.add_argument("--runs", type=int, default=3)
     options = made.parse_args()
+    yardstick = min(_yardstick() for _ in range(options.runs))
     figures = []
     for services in options.services:
-        times = _ticks(services, options.seed)
+        runs = [_ticks(services, options.seed) for _ in range(options.runs)]
+        times = [min(tick) for tick in zip(*runs, strict=True)]
         cut = quantiles(times, n=100)
         what = f"{services:,} services, {min(services, _HIT):,} in trouble: tick"
         figures += [
             Figure(f"{what}, median", f"{cut[49] * 1e3:.0f} ms", f"of {len(times)} ticks"),
             Figure(f"{what}, 99th percentile", f"{cut[98] * 1e3:.0f} ms"),
-            Figure(f"{what}, worst", f"{max(times) * 1e3:.0f} ms", f"{max(times) / _yardstick():,.0f} json.loads"),
+            Figure(f"{what}, worst", f"{max(times) * 1e3:.0f} ms", f"{max(times) / yardstick:,.0f} json.loads"),
         ]
     show("tick", figures, options)
 
