@@ -46,6 +46,12 @@ quality: $(READY) ## Compare the figures on labelled streams with their bounds.
 		echo 'SKIPPED the quality check: there are no labelled streams in $(STREAMS) (see docs/quality.md)'; \
 	fi
 
+.PHONY: speed
+speed: $(READY) ## Measure speed and memory on this machine, about 15 minutes [SPEED_ARGUMENTS="--record"].
+	for question in replay tick memory worker scale_out; do \
+		$(BIN)/python -m benchmarks.speed.$$question $(SPEED_ARGUMENTS); \
+	done
+
 .PHONY: pytest
 pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
 	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)

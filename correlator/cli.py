@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exit 2 for bad usage or configuration, 1 for a failed run."""
+    # Before numpy is imported: on our small matrices its threads cost more than they save, and they are in each other's
+    # way where several workers share a machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -38,14 +38,14 @@ _SEVERITY_RANK = {
 }
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
+class Edge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call between two services, for alerts on the call itself."""
 
     caller: str
     callee: str
 
 
-class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a sender sent, parsed and named: one alert fires or is resolved.
 
     `fingerprint` identifies the alert, `instance` the series behind it (a replica, a pod): an alert fires while any

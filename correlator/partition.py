@@ -56,6 +56,9 @@ class Partition:
             yield from self.engine.tick(record.at)
         elif isinstance(record, log.TopologyVersion):
             yield from self.engine.use_topology(_graph(graphs, record.version), record.at)
+        elif isinstance(record, log.Batch):
+            for part in record.records:
+                yield from self.apply(part, graphs)
         elif record.source is None or self._is_news(record.source):
             for event in record.events:
                 yield from self.engine.on_event(event, record.at)

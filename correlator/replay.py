@@ -172,13 +172,14 @@ class LogReplay:
         except LogError as error:
             self._reject(number, data, error)
             return
-        try:
-            self._sinks.take(partition.apply(record, self._graphs))
-        except LogError as error:
-            raise LogError(f"line {number}: {error}") from None
-        if isinstance(record, log.Alerts):
-            for event in record.events:
-                self._sinks.count(event)
+        for part in log.parts(record):
+            try:
+                self._sinks.take(partition.apply(part, self._graphs))
+            except LogError as error:
+                raise LogError(f"line {number}: {error}") from None
+            if isinstance(part, log.Alerts):
+                for event in part.events:
+                    self._sinks.count(event)
 
     def _reject(self, number: int, data: bytes, error: LogError) -> None:
         """Pass over what is no record of the log, as the workers did."""

@@ -14,9 +14,11 @@ from correlator.engine.decisions import Decision, Output, Verdict
 
 #: Assignments that wait for a verdict are kept in memory up to this many lines, on disk beyond.
 _MAX_WAITING = 20_000
+#: So many are written to disk at once.
+_MAX_TAIL = 2_000
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one input event; one line of `--assignments`."""
 
     event_id: str
@@ -50,7 +52,7 @@ class Summary(msgspec.Struct, kw_only=True):
             self.notices[key] = self.notices.get(key, 0) + count
 
 
-class _Line(msgspec.Struct, array_like=True):
+class _Line(msgspec.Struct, array_like=True, gc=False):
     event_id: str
     fingerprint: str | None
     disposition: Disposition | None
@@ -64,34 +66,45 @@ _lines = msgspec.json.Decoder(_Line)
 
 
 class _Queue:
-    """Lines first in, first out: the first in memory, more of them on disk."""
+    """Lines first in, first out: the first in memory, more of them on disk, the last few in memory again."""
 
     def __init__(self) -> None:
         self._head: deque[_Line] = deque()
+        self._tail: deque[_Line] = deque()  # not yet on disk
         self._spool: IO[bytes] | None = None
         self._spooled = 0
         self._read_at = 0
 
     def __len__(self) -> int:
-        return len(self._head) + self._spooled
+        return len(self._head) + self._spooled + len(self._tail)
 
     def push(self, line: _Line) -> None:
-        if not self._spooled and len(self._head) < _MAX_WAITING:
+        if not self._spooled and not self._tail and len(self._head) < _MAX_WAITING:
             self._head.append(line)
             return
-        if self._spool is None:
-            self._spool = tempfile.TemporaryFile(prefix="correlator-")  # noqa: SIM115 - lives as long as the queue
-        self._spool.seek(0, 2)
-        self._spool.write(_encoder.encode(line) + b"\n")
-        self._spooled += 1
+        self._tail.append(line)
+        if len(self._tail) >= _MAX_TAIL:
+            self._write()
 
     def first(self) -> _Line | None:
-        if not self._head and self._spooled:
-            self._refill()
+        if not self._head:
+            if self._spooled:
+                self._refill()
+            else:
+                self._head, self._tail = self._tail, self._head
         return self._head[0] if self._head else None
 
     def pop(self) -> None:
         self._head.popleft()
+
+    def _write(self) -> None:
+        """Append the tail to the file, which is read and written at two places: seldom, since each turn flushes."""
+        if self._spool is None:
+            self._spool = tempfile.TemporaryFile(prefix="correlator-")  # noqa: SIM115 - lives as long as the queue
+        self._spool.seek(0, 2)
+        self._spool.write(_encoder.encode_lines(self._tail))
+        self._spooled += len(self._tail)
+        self._tail.clear()
 
     def _refill(self) -> None:
         assert self._spool is not None
@@ -111,7 +124,7 @@ class Assignments:
     def __init__(self, sink: IO[bytes] | None) -> None:
         self._sink = sink
         self._waiting = _Queue()
-        self._uses: Counter[tuple[str, int]] = Counter()  # lines that wait for a node
+        self._uses: dict[tuple[str, int], int] = {}  # lines that wait for a node
         self._verdicts: dict[tuple[str, int], Verdict] = {}
         self.counts: Counter[str] = Counter()
 
@@ -132,7 +145,7 @@ class Assignments:
 
     def verdict(self, verdict: Verdict) -> None:
         key = (verdict.scope, verdict.node)
-        if self._uses[key]:
+        if key in self._uses:
             self._verdicts[key] = verdict
         self._drain()
 
@@ -147,10 +160,13 @@ class Assignments:
             self._finish(line, self._verdicts.get((line.scope, line.node)))
 
     def _push(self, line: _Line) -> None:
+        waits = bool(self._waiting)
         if line.node:
-            self._uses[line.scope, line.node] += 1
+            key = (line.scope, line.node)
+            self._uses[key] = self._uses.get(key, 0) + 1
         self._waiting.push(line)
-        self._drain()
+        if not waits:  # else the first in the queue still waits for its verdict
+            self._drain()
 
     def _drain(self) -> None:
         while (line := self._waiting.first()) is not None:
@@ -225,4 +241,4 @@ class Sinks:
 
 def write(sink: IO[bytes], value: object) -> None:
     """Write one value as a line of JSON."""
-    sink.write(msgspec.json.encode(value) + b"\n")
+    sink.write(_encoder.encode(value) + b"\n")

@@ -1,1 +1,1 @@
-"""Speed: one question a module, one command each."""
+"""Speed: one module a question, one command each; every figure beside a yardstick of the same run."""

@@ -8,6 +8,7 @@ one says much.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from correlator.engine.state import Background, Rate
 
@@ -54,22 +55,34 @@ def count(background: Background, service: str, name: str, weight: float, now: i
         rate_.at = max(now, rate_.at)
 
 
-def rate(background: Background, service: str, name: str, services: int, now: int) -> float:
-    """Return the expected firings per second of `name` on `service` by noise alone.
+def rates(background: Background, services: int, now: int) -> Callable[[str, str], float]:
+    """Return a function that gives the expected firings per second of a rule on a service by noise alone.
 
-    `services` is how many services there are. Three levels, each the prior of the next: a rule on a service in general,
-    this rule on a service, this rule on this service.
+    It holds for this moment, while nothing is counted. `services` is how many services there are. Three levels, each
+    the prior of the next: a rule on a service in general, this rule on a service, this rule on this service.
     """
-    key = rule(name, service)
     exposure = _exposure(background, now)
     # How many rules watch how many services is not told; what fired so far says how many watch one.
     watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
     overall = (_value(background.total, now) + OVERALL_COUNT) / (exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND)
-    of_name = background.names.get(key)
-    pairs = 0 if of_name is None else of_name.pairs
-    general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)
-    own = _value(background.pairs.get(service, {}).get(key), now)
-    return (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
+    generals: dict[str, float] = {}
+    known: dict[tuple[str, str], float] = {}
+
+    def rate(service: str, name: str) -> float:
+        value = known.get((service, name))
+        if value is None:
+            key = rule(name, service)
+            general = generals.get(key)
+            if general is None:
+                of_name = background.names.get(key)
+                pairs = 0 if of_name is None else of_name.pairs
+                general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)
+                generals[key] = general
+            own = _value(background.pairs.get(service, {}).get(key), now)
+            value = known[service, name] = (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
+        return value
+
+    return rate
 
 
 def forget(background: Background, now: int) -> None:

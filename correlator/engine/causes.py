@@ -14,7 +14,7 @@ gain, stands in docs/quality.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -130,6 +130,13 @@ class Paths:
             known = self._upward[service] = self._find(service)
         return known
 
+    def nearby(self, service: str) -> Iterator[str]:
+        """Yield the services that the paths from what `service` depends on go over; some of them twice."""
+        for path in self.from_dependencies(service):
+            yield path.cause
+            if path.via:
+                yield path.via
+
     def expected_voices(self, service: str, alpha: float) -> tuple[float, dict[str, float]]:
         """Return what the silence of each direct dependent costs, in nats, and of all together.
 
@@ -182,6 +189,7 @@ class Explainer:
         self._rate = rate
         self._changed_at = changed_at
         self._now = now
+        self._travels: dict[tuple[int, bool], float] = {}  # of a victim's kinds, up and down
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
@@ -218,16 +226,18 @@ class Explainer:
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""
-        travel = _DESCENDS if path.downward else _CLIMBS
-        kind = _weakest(victim, travel)
-        strength = path.strength
-        if path.hops == 2 and not path.sibling:
-            strength *= 1 - COVERAGE  # the service between ought to have spoken
         delay = self.delay(victim.onset_at - cause.onset_at, path.hops, alive=cause.firing > 0)
         if cause.since and victim.onset_at - cause.since > SPAN * 1000 * self._window:
             delay = min(delay, LATE_DENSITY if cause.firing else 0.0)
         if delay == 0.0:
             return 0.0
+        kind = self._travels.get((victim.id, path.downward))
+        if kind is None:
+            kind = _weakest(victim, _DESCENDS if path.downward else _CLIMBS)
+            self._travels[victim.id, path.downward] = kind
+        strength = path.strength
+        if path.hops == 2 and not path.sibling:
+            strength *= 1 - COVERAGE  # the service between ought to have spoken
         return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
 
     def delay(self, offset_ms: int, hops: int, *, alive: bool) -> float:

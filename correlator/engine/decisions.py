@@ -32,7 +32,7 @@ class Reason(StrEnum):
     LOW_SEVERITY = "low_severity"
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was done with one event. Where `disposition` is None, the verdict on `node` will say."""
 
     event_id: str

@@ -15,9 +15,10 @@ from correlator.engine import background, episodes, nodes
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Output, Reason
 from correlator.engine.episodes import Change
-from correlator.engine.forest import plant
+from correlator.engine.forest import Link, plant
 from correlator.engine.incidents import Lifecycle
 from correlator.engine.kinds import Kind, KindTable
+from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.engine.state import Alert, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
@@ -75,10 +76,11 @@ class Engine:
     def tick(self, now: int) -> list[Output]:
         """Let everything happen that is due until `now`."""
         outputs: list[Output] = []
+        state = self.state
         while (entry := self._timers.pop(now)) is not None:
             at, what, scope_name, key = entry
-            self.state.now = max(self.state.now, at)
-            scope = self.state.scopes[scope_name]
+            state.now = max(state.now, at)
+            scope = state.scopes[scope_name]
             if what is Due.LEASE:
                 self._lease_due(scope, key, at)
             elif what is Due.NODE:
@@ -88,7 +90,8 @@ class Engine:
                     outputs.extend(self._solve(scope))
             elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
                 outputs.extend(self._lifecycle(scope).review(incident))
-        self.state.now = max(self.state.now, now)
+        if now > state.now:
+            state.now = now
         return outputs
 
     def use_topology(self, graph: ServiceGraph, now: int) -> list[Output]:
@@ -241,20 +244,16 @@ class Engine:
         now = self.state.now
         live = {key: node for key, node in scope.nodes.items() if nodes.is_live(node, now, self._window_ms)}
         published = {key: _is_published(scope.incidents.get(node.incident)) for key, node in live.items()}
-        forest = plant(live, self._paths, self._explainer(scope), published)
+        memory = self._memories.get(scope.name)
+        if memory is None:
+            memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
+        forest = plant(live, self._paths, self._explainer(scope), published, memory)
         return list(self._lifecycle(scope).follow(forest, live))
 
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now
         width = max(len(self._graph), len(scope.background.pairs))
-        known: dict[tuple[str, str], float] = {}
-
-        def rate(service: str, name: str) -> float:
-            value = known.get((service, name))
-            if value is None:
-                value = known[service, name] = background.rate(scope.background, service, name, width, now)
-            return value
-
+        rate = background.rates(scope.background, width, now)
         return Explainer(self._config, self._paths, rate, lambda service: nodes.changed_at(scope, service), now)
 
     def _lifecycle(self, scope: Scope) -> Lifecycle:
@@ -272,6 +271,7 @@ class Engine:
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._paths = Paths(graph, self._config.max_hops)
+        self._memories: dict[str, LinkMemory[Link]] = {}  # by scope
         self.state.topology = graph.version
 
 

@@ -78,8 +78,8 @@ def _fire(
     else:
         # A sender that sets the start anew with every repeat still means one episode; a start long after the last
         # sign of life means that the end was lost.
-        gap = max(config.correlation_window_seconds * 1000, 3 * alert.resend_ms)
-        restarted = event.starts_at - instance.last_seen_at > gap
+        silent_ms = event.starts_at - instance.last_seen_at
+        restarted = silent_ms > 0 and silent_ms > max(config.correlation_window_seconds * 1000, 3 * alert.resend_ms)
         habit.restamps += event.starts_at > instance.started_at
         if restarted:
             instance.started_at = event.starts_at
@@ -98,7 +98,7 @@ def _fire(
         alert.severity = event.severity
         alert.activations = [*alert.activations[-7:], now]
         return Change.RESTARTED if was_firing else Change.ACTIVATED
-    if event.severity.rank > alert.severity.rank:
+    if event.severity is not alert.severity and event.severity.rank > alert.severity.rank:
         alert.severity = event.severity
     return Change.RENEWED
 
@@ -162,23 +162,29 @@ def expire(alert: Alert, now: int) -> bool:
     """End the instances whose lease ran out; tell whether the alert ended by it."""
     if not alert.firing:
         return False
+    expired = False
     for instance in alert.instances.values():
         if instance.ended_at is None and instance.lease_until <= now:
             instance.ended_at, instance.expired = instance.lease_until, True
-    return _settle(alert, now) is Change.ENDED
+            expired = True
+    return expired and _settle(alert, now) is Change.ENDED
 
 
 def told_its_end(alert: Alert) -> bool:
     """Tell whether the end of the alert's last episode was told rather than guessed from silence."""
-    return not any(instance.expired for instance in alert.instances.values())
+    for instance in alert.instances.values():  # noqa: SIM110 - a generator costs more than its one instance
+        if instance.expired:
+            return False
+    return True
 
 
 def lease_due(alert: Alert) -> int:
     """Return when the next lease of a firing alert runs out."""
-    return min(
-        (instance.lease_until for instance in alert.instances.values() if instance.ended_at is None),
-        default=0,
-    )
+    due_at: int | None = None
+    for instance in alert.instances.values():
+        if instance.ended_at is None and (due_at is None or instance.lease_until < due_at):
+            due_at = instance.lease_until
+    return due_at or 0
 
 
 def is_flapping(alert: Alert, now: int) -> bool:

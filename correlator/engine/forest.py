@@ -25,6 +25,7 @@ from correlator.engine.causes import (
     Paths,
 )
 from correlator.engine.kinds import CAUSE_LIKE
+from correlator.engine.memory import LinkMemory
 from correlator.engine.state import Node
 
 #: A published explanation gives way only to a clearly better one, in nats.
@@ -65,10 +66,12 @@ class Forest(msgspec.Struct, frozen=True):
     trees: list[Tree]
 
 
-def candidates(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer) -> dict[int, list[Link]]:
-    """Return, for every node, the other nodes that may have caused it."""
+def candidates(
+    nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, *, of: Iterable[int]
+) -> dict[int, list[Link]]:
+    """Return, for every node whose key is in `of`, the others among `nodes` that may have caused it."""
     live = _Live(nodes)
-    return {node.id: _links(node, _ways_to(node, live, paths), live, explainer) for node in nodes.values()}
+    return {key: _links(nodes[key], _ways_to(nodes[key], live, paths), live, explainer) for key in of}
 
 
 class _Live:
@@ -76,11 +79,14 @@ class _Live:
 
     def __init__(self, nodes: Mapping[int, Node]) -> None:
         self.nodes: dict[str, list[Node]] = defaultdict(list)
-        self.accused: dict[str, dict[str, None]] = defaultdict(dict)  # caller -> services it complains about
+        self.accused: dict[str, dict[str, None]] = {}  # caller -> services it complains about
         for node in nodes.values():
             self.nodes[node.service].append(node)
             for caller in node.callers:
-                self.accused[caller][node.service] = None
+                known = self.accused.get(caller)
+                if known is None:
+                    known = self.accused[caller] = {}
+                known[node.service] = None
 
 
 def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
@@ -95,7 +101,7 @@ def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer
             known = best.get(cause.id)
             log_density = round(math.log(density), 9)
             if known is None or log_density > known.log_density:
-                own_trouble = any(kind in CAUSE_LIKE for kind in cause.kinds)
+                own_trouble = not CAUSE_LIKE.isdisjoint(cause.kinds)
                 best[cause.id] = Link(cause.id, log_density, path, own_trouble)
     return list(best.values())
 
@@ -130,13 +136,25 @@ def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
         yield Path(name, CALL_STRENGTH, 1)
 
 
-def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, published: Mapping[int, bool]) -> Forest:
+def plant(
+    nodes: Mapping[int, Node],
+    paths: Paths,
+    explainer: Explainer,
+    published: Mapping[int, bool],
+    memory: LinkMemory[Link] | None = None,
+) -> Forest:
     """Explain all `nodes` (by id, in order) and return the trees.
 
     `published` tells which nodes belong to an incident somebody has seen: their parents are sticky. A frozen node keeps
     its parent.
     """
-    links = candidates(nodes, paths, explainer)
+    live = _Live(nodes)
+
+    def find(node: Node) -> list[Link]:
+        return _links(node, _ways_to(node, live, paths), live, explainer)
+
+    memory = memory or LinkMemory(paths.graph, paths.nearby)
+    links = memory.refresh(nodes, speaking=len(live.nodes), accused=live.accused, find=find)
     faults = {node.id: math.log(explainer.fault(node)) for node in nodes.values()}
     noises = {node.id: math.log(explainer.noise(node)) for node in nodes.values()}
     alone = {key: round(max(faults[key], noises[key]), 9) for key in nodes}
@@ -149,7 +167,7 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    _adopt(nodes, parents, links, alone, published, paths, explainer)
+    _adopt(nodes, live, parents, links, alone, published, paths, explainer)
     covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -172,6 +190,7 @@ def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
 
 def _adopt(
     nodes: Mapping[int, Node],
+    live: _Live,
     parents: dict[int, int],
     links: dict[int, list[Link]],
     alone: Mapping[int, float],
@@ -183,7 +202,6 @@ def _adopt(
 
     What explains others and shows a cause of its own is not adopted: two stories below one gateway stay two.
     """
-    live = _Live(nodes)
     inner = set(parents.values())
     for key, node in nodes.items():
         if parents[key] or node.frozen or (key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
@@ -311,23 +329,33 @@ def _cover(
                 if path.cause not in live and (path.hops == 1 or path.via not in live):
                     children[path.cause].append((key, path))
     taken: dict[int, tuple[str, float]] = {}
+    covers: dict[str, _Cover] = {}
+    names = sorted(service for service, found in children.items() if len(found) > 1)
+    stale: Iterable[str] = names
     while True:
-        best: _Cover | None = None
-        for service in sorted(children):
+        for service in stale:
+            covers.pop(service, None)
             free = [(key, path) for key, path in children[service] if key not in taken]
             if not _worth_a_look(service, [nodes[key] for key, _ in free], explainer.window_ms):
                 continue
             cover = _best_cover(service, free, nodes, live, paths, explainer, faults, noises, published)
-            if cover is not None and (best is None or round(cover.gain, 9) > round(best.gain, 9)):
-                best = cover
+            if cover is not None:
+                covers[service] = cover
+        best: _Cover | None = None
+        for service in names:
+            found = covers.get(service)
+            if found is not None and (best is None or round(found.gain, 9) > round(best.gain, 9)):
+                best = found
         if best is None:
             return taken
         taken.update({key: (best.service, share) for key, share in best.shares.items()})
+        # A cover depends on what is free for it alone.
+        stale = [service for service in names if any(key in best.shares for key, _ in children[service])]
 
 
 def _worth_a_look(service: str, roots: list[Node], window_ms: int) -> bool:
     """Tell whether two services began within a window, and whether any of it can still change."""
-    if not any(not node.frozen or node.covered_by == service for node in roots):
+    if len(roots) < 2 or not any(not node.frozen or node.covered_by == service for node in roots):
         return False
     ordered = sorted((node.onset_at, node.service) for node in roots)
     return any(
@@ -348,30 +376,39 @@ def _best_cover(
 ) -> _Cover | None:
     prior = math.log(FAULT_RATE * (1 - COVERAGE)) - _SILENT_COST
     best: _Cover | None = None
-    for onset in sorted({nodes[key].onset_at for key, _ in free}):
-        for alpha in _ALPHAS:
+    # The root, its onset, its best explanation else, and whether somebody was told another story about it.
+    rows = [
+        (
+            key,
+            path,
+            nodes[key].onset_at,
+            max(faults[key], noises[key]),
+            published[key] and nodes[key].covered_by != service,
+        )
+        for key, path in free
+    ]
+    for onset in sorted({row[2] for row in rows}):
+        later = [row for row in rows if row[2] >= onset]
+        if len(later) < 2:
+            break
+        for alpha in _ALPHAS:  # falling: what gains too little at one gains no more at the next
             shares: dict[int, float] = {}
             gain = prior
-            for key, path in free:
-                node = nodes[key]
-                offset = node.onset_at - onset
-                if offset < 0:
-                    continue
+            for key, path, onset_at, otherwise, told in later:
+                offset = onset_at - onset
                 strength = min(0.95, alpha * path.strength * COVERAGE * (0.3 if path.hops == 2 else 1.0))
                 density = strength * (1.0 if offset == 0 else explainer.delay(offset, path.hops, alive=True))
                 if density <= 0:
                     continue
                 log_density = math.log(density)
-                better = log_density - max(faults[key], noises[key])
-                if published[key] and node.covered_by != service:
+                better = log_density - otherwise
+                if told:
                     better -= STICKINESS
                 if better > 0:
                     gain += better
                     shares[key] = log_density
-            if len({nodes[key].service for key in shares}) < 2:
-                continue
-            if gain < _MIN_COVER_GAIN:
-                continue
+            if gain < _MIN_COVER_GAIN or len({nodes[key].service for key in shares}) < 2:
+                break
             gain -= _QUIET_TEMPER * quiet_cost(service, alpha, live, paths)
             if gain >= _MIN_COVER_GAIN and (best is None or gain > best.gain):
                 # The node at the onset fixes the time of the fault; the fault's own density pays for it.

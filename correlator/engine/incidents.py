@@ -21,7 +21,7 @@ from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree, candidates
 from correlator.engine.ranking import Ranker
-from correlator.engine.roots import Root, rank
+from correlator.engine.roots import Root, chosen, rank
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
@@ -147,9 +147,10 @@ class Lifecycle(msgspec.Struct):
     def _review_pending(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         reason = self._why_wait(incident, members, firing)
         if reason is None:
-            earlier = self._earlier(incident, members)
+            roots = self._roots(members)
+            earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
-                yield self._publish(incident, Action.OPENED, page=True)
+                yield self._publish(incident, Action.OPENED, page=True, roots=roots)
             else:
                 self._absorb(earlier, incident)
                 yield from self.review(earlier)
@@ -267,10 +268,9 @@ class Lifecycle(msgspec.Struct):
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
-    def _earlier(self, incident: Incident, members: list[Node]) -> Incident | None:
+    def _earlier(self, incident: Incident, members: list[Node], root: str) -> Incident | None:
         """Return the incident that this one continues: quiet or just resolved, with the same alerts or root."""
         fingerprints = {name for node in members for name in node.members}
-        root = self._roots(members)[0].service
         horizon = self.now - round(1000 * self.config.reopen_window_seconds)
         for other in sorted(self.scope.incidents.values(), key=lambda known: (-known.created_at, known.id)):
             recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
@@ -323,7 +323,7 @@ class Lifecycle(msgspec.Struct):
 
     def _roots(self, members: list[Node]) -> list[Candidate]:
         nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
-        links = candidates(nodes, self.paths, self.explainer)
+        links = candidates(nodes, self.paths, self.explainer, of=chosen(nodes, self.explainer))
         roots = rank(nodes, links, self.paths, self.explainer)
         chances = self.ranker.probabilities(roots)
         ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))

@@ -63,22 +63,24 @@ class KindTable:
     def __init__(self, rules: Iterable[KindRule] = ()) -> None:
         own = [(Kind(rule.kind), re.compile(rule.pattern, re.IGNORECASE)) for rule in rules]
         self._rules = own + [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _TABLE]
-        self._known: dict[tuple[str, bool], Kind] = {}
+        self._known: tuple[dict[str, Kind], dict[str, Kind]] = ({}, {})  # of what is harmless, of what is not
 
     def kind(self, event: AlertEvent) -> Kind:
         """Return the kind by the alert's name, else by its summary's words.
 
         Only what nobody calls a problem can be a mere change: an alert on a failed deployment is no change event.
         """
-        harmless = event.severity in (Severity.INFO, Severity.UNKNOWN)
-        known = self._known.get((event.name, harmless))
+        severity = event.severity
+        harmless = severity is Severity.INFO or severity is Severity.UNKNOWN
+        of_name = self._known[0 if harmless else 1]
+        known = of_name.get(event.name)
         if known is not None:
             return known
         kind = self._match(_words(event.name), harmless)
         if kind is Kind.OTHER:
             return self._match(_words(event.summary), harmless=False)
-        if len(self._known) < 100_000:
-            self._known[event.name, harmless] = kind
+        if len(of_name) < 100_000:
+            of_name[event.name] = kind
         return kind
 
     def _match(self, text: str, harmless: bool) -> Kind:

@@ -42,8 +42,8 @@ def rank(
     paths: Paths,
     explainer: Explainer,
 ) -> list[Root]:
-    """Return the candidates, best first."""
-    keys = _chosen(nodes, explainer)
+    """Return the candidates, best first; `links` need be known of the nodes that `chosen` gives only."""
+    keys = chosen(nodes, explainer)
     index = {key: position for position, key in enumerate(keys)}
     noise = np.array([explainer.rarity(nodes[key]) for key in keys])
     weights = np.zeros((len(keys), len(keys)))
@@ -59,7 +59,8 @@ def rank(
     return sorted(roots, key=lambda root: (-root.score, root.service))
 
 
-def _chosen(nodes: Mapping[int, Node], explainer: Explainer) -> list[int]:
+def chosen(nodes: Mapping[int, Node], explainer: Explainer) -> list[int]:
+    """Return the nodes that are weighed: all, or the likeliest roots where they are too many."""
     if len(nodes) <= MAX_NODES:
         return list(nodes)
     weight = {key: explainer.fault(node) * root_weight(node) / explainer.rarity(node) for key, node in nodes.items()}
@@ -125,20 +126,20 @@ def _silent_root(
 ) -> Root:
     onset = min(nodes[key].onset_at for key, _ in children)
     pulls = np.zeros(len(noise))
+    ghost = Node(
+        id=0,
+        service=name,
+        onset_at=onset,
+        arrived_at=onset,
+        last_new_at=onset,
+        names={},
+        kinds={},
+        members={},
+        facets=[],
+        severity=nodes[children[0][0]].severity,  # says nothing of what a cause does to its victims
+        firing=1,
+    )
     for key, path in children:
-        ghost = Node(
-            id=0,
-            service=name,
-            onset_at=onset,
-            arrived_at=onset,
-            last_new_at=onset,
-            names={},
-            kinds={},
-            members={},
-            facets=[],
-            severity=nodes[key].severity,
-            firing=1,
-        )
         position = index[key]
         pulls[position] = max(pulls[position], explainer.by(nodes[key], ghost, path) / noise[position])
     hit = np.flatnonzero(pulls)

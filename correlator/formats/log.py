@@ -6,6 +6,8 @@ incidents that were published from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from correlator.domain import AlertEvent
@@ -33,6 +35,12 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
     source: Source | None = None
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True, tag="batch", tag_field="type"):
+    """Several `Alerts` in their order, each with its own time and source: many messages that came at once."""
+
+    records: list[Alerts]
+
+
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick", tag_field="type"):
     """It is at least `at`."""
 
@@ -46,7 +54,8 @@ class TopologyVersion(msgspec.Struct, frozen=True, kw_only=True, tag="topology",
     version: str
 
 
-Record = Alerts | Tick | TopologyVersion
+Part = Alerts | Tick | TopologyVersion
+Record = Part | Batch
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _encoder = msgspec.json.Encoder()
@@ -54,6 +63,16 @@ _encoder = msgspec.json.Encoder()
 
 def encode(record: Record) -> bytes:
     return _encoder.encode(record)
+
+
+def join(records: Sequence[bytes]) -> bytes:
+    """Return one record of the log for several encoded `Alerts`."""
+    return records[0] if len(records) == 1 else b'{"type":"batch","records":[' + b",".join(records) + b"]}"
+
+
+def parts(record: Record) -> Sequence[Part]:
+    """Return what is applied one after the other of a record."""
+    return record.records if isinstance(record, Batch) else (record,)
 
 
 def decode(data: bytes) -> Record:

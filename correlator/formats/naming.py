@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
 
-class _Name(msgspec.Struct, frozen=True):
+class _Name(msgspec.Struct, frozen=True, gc=False):
     service: str
     known: bool
     scope: str
@@ -30,7 +30,7 @@ class _Name(msgspec.Struct, frozen=True):
     instance: str
     edge: Edge | None
     entity: str | None
-    severity: Severity
+    severity: Severity  # by its labels
 
 
 class Namer:
@@ -59,9 +59,10 @@ class Namer:
             alert.scope,
             alert.fingerprint,
             alert.instance,
-            alert.severity,
             alert.edge,
-            frozenset(alert.labels.items()),
+            # As many keys as values, so no two sets of labels read the same; another order is only another entry.
+            *alert.labels,
+            *alert.labels.values(),
         )
         name = self._cache.get(key)
         if name is None:
@@ -80,7 +81,7 @@ class Namer:
             ends_at=alert.ends_at,
             observed_at=observed_at,
             scope=name.scope,
-            severity=name.severity,
+            severity=alert.severity or name.severity,
             entity=name.entity,
             edge=name.edge,
             source=alert.source,
@@ -104,7 +105,7 @@ class Namer:
             instance=alert.instance or ("" if alert.fingerprint else instance),
             edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
             entity=entity,
-            severity=alert.severity or self._severity(labels),
+            severity=self._severity(labels),
         )
 
     def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:

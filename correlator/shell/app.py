@@ -21,6 +21,7 @@ from correlator.config_topology import OtlpSource
 from correlator.engine.ranking import Ranker
 from correlator.formats import log
 from correlator.shell.assignment import Loader
+from correlator.shell.bulk import WAITING_BULKS, BulkSchema
 from correlator.shell.correlate import Correlate
 from correlator.shell.deadletters import DeadLetters
 from correlator.shell.ingest import Ingest, Reader
@@ -106,8 +107,11 @@ class CorrelatorApp(WorkerApp):
 
     def _wire(self) -> None:
         kafka = self._config.kafka
-        self.agent(self.topic(kafka.alerts_topic), name="ingest", concurrency=1)(self.ingest.run)
-        self.agent(self.topic(kafka.events_topic), name="correlate", concurrency=1)(self.correlate.run)
+        for name, topic, run in (
+            ("ingest", kafka.alerts_topic, self.ingest.run),
+            ("correlate", kafka.events_topic, self.correlate.run),
+        ):
+            self.agent(self.topic(topic, schema=BulkSchema(allow_empty=False)), name=name, concurrency=1)(run)
         self.on_partitions_revoked.connect(self._on_revoked)
         self.on_rebalance_complete.connect(self._on_assigned)
         self.task(self.correlate.keep_snapshots)
@@ -315,6 +319,7 @@ def settings(config: Config) -> dict[str, Any]:
         "producer_max_batch_size": 256_000,
         "producer_max_request_size": record_bytes(config) + ENVELOPE_BYTES,
         "producer_request_timeout": _SEND_TIMEOUT_SECONDS,
+        "stream_buffer_maxsize": WAITING_BULKS,
         "stream_wait_empty": False,
         "stream_processing_timeout": worker.stall_seconds,
         "worker_redirect_stdouts": False,

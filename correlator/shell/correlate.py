@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import structlog
+from aiokafka import ConsumerRecord
 from faust.streams import Stream
 from faust.types import EventT, StreamT
 
 from correlator.config import Config
 from correlator.domain import IncidentEvent, Severity, instant_of
 from correlator.engine import snapshot as codec
-from correlator.engine.decisions import Output
 from correlator.errors import LogError
 from correlator.formats import log
 from correlator.partition import Partition
 from correlator.shell.assignment import Loader
+from correlator.shell.bulk import WAIT_SECONDS, Bulk, slices
 from correlator.shell.deadletters import DeadLetter, DeadLetters
 from correlator.shell.metrics import Metrics
 from correlator.shell.snapshots import SnapshotStore
@@ -35,8 +36,6 @@ from topology.graph import ServiceGraph
 
 _log = structlog.get_logger("correlator.worker")
 
-BATCH_RECORDS = 500
-BATCH_SECONDS = 0.02
 #: The event loop gets a turn at least this often while a batch is applied.
 _YIELD_SECONDS = 0.05
 #: A snapshot round may take this share of the time at most; large states are written less often.
@@ -141,10 +140,21 @@ class Correlate:
         """Apply until the stream ends; any failure to do so ends the worker."""
         self._stream = stream
         assert isinstance(stream, Stream)
-        async for events in stream.noack_take(BATCH_RECORDS, within=BATCH_SECONDS):
-            async with self._lock:
-                if not self.closing:
-                    await self._take([event for event in events if self._is_current(event.message.generation_id)])
+        async for (event,) in stream.noack_take(1, within=WAIT_SECONDS):
+            for some in slices(event.value):
+                async with self._lock:
+                    if self.closing or not self._is_current(event.message.generation_id):
+                        break
+                    try:
+                        await self._take(event.message.partition, some)
+                    except BaseException:
+                        # What was applied is not all published: no snapshot may cover it, whoever asks for one now.
+                        self._forget()
+                        raise
+                    if some[-1].offset == event.message.offset:
+                        self._pending.append(event)
+                    if time.monotonic() >= self._next_snapshot:
+                        await self._snapshot()
 
     async def keep_snapshots(self) -> None:
         """Write snapshots when they are due, whether or not there is input."""
@@ -157,46 +167,42 @@ class Correlate:
     def _is_current(self, generation: int | None) -> bool:
         return generation == self._generation == self._app.generation()
 
-    async def _take(self, events: list[EventT[Any]]) -> None:
-        started = time.perf_counter()
+    async def _take(self, number: int, records: Bulk) -> None:
+        partition = self._partitions.get(number)
+        if partition is None:
+            return
+        started = turn = time.perf_counter()
         sent: list[asyncio.Future[Any]] = []
-        turn = time.monotonic()
-        for event in events:
-            number = event.message.partition
-            partition = self._partitions.get(number)
-            if partition is None:
-                continue
-            if event.message.offset > partition.offset:
-                async for acknowledgement in self._apply(number, partition, event.message):
-                    sent.append(acknowledgement)
+        for record in records:
+            if record.offset > partition.offset:
+                sent += await self._apply(number, partition, record)
                 self._touched.add(number)
                 self.handled += 1
-            self._pending.append(event)
-            if time.monotonic() - turn > _YIELD_SECONDS:
+            if time.perf_counter() - turn > _YIELD_SECONDS:
                 await asyncio.sleep(0)
-                turn = time.monotonic()
-        for tally in self._tallies.values():
-            tally.show()
+                turn = time.perf_counter()
+        self._tallies[number].show()
         applied = time.perf_counter()
         self._metrics.processing.labels("correlate").observe(applied - started)
         await asyncio.gather(*sent)
         self._metrics.processing.labels("publish").observe(time.perf_counter() - applied)
-        if time.monotonic() >= self._next_snapshot:
-            await self._snapshot()
 
-    async def _apply(self, number: int, partition: Partition, message: Any) -> AsyncIterator[asyncio.Future[Any]]:
-        """Apply one record; yield the acknowledgements of what it made us publish."""
+    async def _apply(self, number: int, partition: Partition, message: ConsumerRecord) -> list[asyncio.Future[Any]]:
+        """Apply one record; return the acknowledgements of what it made us publish."""
+        sent: list[asyncio.Future[Any]] = []
+        count = self._tallies[number].count
         try:
             record = log.decode(message.value or b"")
             await self._know_topology(record)
-            outputs = partition.apply(record, self._topologies.graphs)
-            said = 0
-            for output in outputs:
-                said += 1
-                if (acknowledgement := await self._say(number, output)) is not None:
-                    yield acknowledgement
-            if isinstance(record, log.Alerts) and record.events and not said:
-                self._metrics.repeats.inc()
+            for part in log.parts(record):
+                said = False
+                for output in partition.apply(part, self._topologies.graphs):
+                    said = True
+                    count(output)
+                    if isinstance(output, IncidentEvent):
+                        sent.append(await self._publish(output))
+                if not said and isinstance(part, log.Alerts) and part.events:
+                    self._metrics.repeats.inc()
         except LogError as error:
             place = {"partition": number, "offset": message.offset}
             _log.error("a record of the log is passed over", problem=str(error), **place)
@@ -207,10 +213,11 @@ class Correlate:
                 topic=message.topic,
                 partition=number,
                 offset=message.offset,
-                at=round((message.timestamp or 0) * 1000),
+                at=message.timestamp or 0,
             )
-            yield await self._letters.send(letter)
+            sent.append(await self._letters.send(letter))
         partition.advance(message.offset, message.value)
+        return sent
 
     async def _know_topology(self, record: log.Record) -> None:
         """See that the graph is there that the record names; another worker may have published it just now."""
@@ -219,10 +226,7 @@ class Correlate:
             if (graph := self._topologies.graphs.get(record.version)) is not None:
                 self._on_topology(graph, record.at)
 
-    async def _say(self, number: int, output: Output) -> asyncio.Future[Any] | None:
-        self._tallies[number].count(output)
-        if not isinstance(output, IncidentEvent):
-            return None
+    async def _publish(self, output: IncidentEvent) -> asyncio.Future[Any]:
         if output.action != "updated":
             _log.info(
                 "incident " + output.action,

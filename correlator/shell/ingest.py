@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
+from aiokafka import ConsumerRecord
 from faust.streams import Stream
-from faust.types import TP, EventT, StreamT
+from faust.types import TP, StreamT
 
 from correlator.config import Config
 from correlator.domain import AlertEvent
@@ -26,22 +28,21 @@ from correlator.formats.instants import EARLIEST, LATEST
 from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Formats, Read
+from correlator.shell.bulk import WAIT_SECONDS, Bulk, slices
 from correlator.shell.deadletters import DeadLetter, DeadLetters
 from correlator.shell.metrics import Metrics, source_word
+from correlator.shell.parcels import Parcel, Parcels
 from correlator.shell.topics import record_bytes
 from correlator.shell.transport import Publisher, WorkerApp
 from topology.graph import ServiceGraph
 
 _log = structlog.get_logger("correlator.worker")
 
-BATCH_MESSAGES = 500
-BATCH_SECONDS = 0.02
 #: A message with more bad events than this is dead-lettered as a whole, or a megabyte of `[0,0,0...` made a hundred.
 _MAX_LETTERS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A record of the alerts topic; `timestamp` is milliseconds, by the clock of its producer."""
 
     topic: str
@@ -200,79 +201,91 @@ class Ingest:
     async def run(self, stream: StreamT[Any]) -> None:
         """Forward until the stream ends; any failure to do so ends the worker."""
         assert isinstance(stream, Stream)
-        async for events in stream.noack_take(BATCH_MESSAGES, within=BATCH_SECONDS):
+        async for (event,) in stream.noack_take(1, within=WAIT_SECONDS):
             generation = self._app.generation()
-            if self.closing:
+            if self.closing or event.message.generation_id != generation:
                 continue
-            current = [event for event in events if event.message.generation_id == generation]
             started = time.perf_counter()
-            await self._forward(current)
+            await self._forward(event.value, event.message.tp)
             self._metrics.processing.labels("ingest").observe(time.perf_counter() - started)
             if self._app.generation() != generation:
                 continue  # the next owner of the partitions forwards them again, and the engine knows them again
-            for event in current:
-                await stream.ack(event)
-                self.positions[event.message.tp] = event.message.offset + 1
-            self.handled += len(current)
+            await stream.ack(event)
+            self.positions[event.message.tp] = event.message.offset + 1
+            self.handled += len(event.value)
 
-    async def _forward(self, events: Sequence[EventT[Any]]) -> None:
+    async def _forward(self, bulk: Bulk, place: TP) -> None:
         """Return when everything that comes of the messages is acknowledged."""
         sent: list[asyncio.Future[Any]] = []
-        for event in events:
-            message = _message(event)
-            reading = self._reader.read(message)
-            if reading.is_heartbeat:
-                if self._plays_records:
-                    sent += await self._tick(reading.at)
-                continue
-            floor = self._app.committed_offset(event.message.tp)
-            records, too_large = divide(
-                reading, partition=message.partition, offset=message.offset, floor=floor, largest=self._largest
-            )
-            for scope, data in records:
-                sent.append(
-                    await self._publisher.send(
-                        self._events_topic, data, key=scope.encode("utf-8", "replace"), at=reading.at
-                    )
+        partitions = await self._publisher.partitions(self._events_topic)
+        for some in slices(bulk):
+            parcels = Parcels(partitions)
+            readings: list[Reading] = []
+            invalid: Counter[str] = Counter()
+            floor = self._app.committed_offset(place)
+            for message in map(_message, some):
+                reading = self._reader.read(message)
+                if reading.is_heartbeat:
+                    if self._plays_records:
+                        sent += await self._send(parcels.take())
+                        sent += await self._tick(reading.at, partitions)
+                    continue
+                records, too_large = divide(
+                    reading, partition=message.partition, offset=message.offset, floor=floor, largest=self._largest
                 )
-            refused = [*reading.refused, *((message.value or b"", error) for error in too_large)]
-            for data, error in refused:
-                sent.append(await self._letters.send(_letter(message, data, error)))
-            self._count(reading, refused)
+                for scope, data in records:
+                    parcels.add(scope, data, reading.at)
+                for data, error in [*reading.refused, *((message.value or b"", error) for error in too_large)]:
+                    sent.append(await self._letters.send(_letter(message, data, error)))
+                    invalid[error.reason] += 1
+                readings.append(reading)
+            sent += await self._send(parcels.take())
+            self._count(readings, invalid)
+            await asyncio.sleep(0)
         await asyncio.gather(*sent)
 
-    async def _tick(self, at: int) -> list[asyncio.Future[Any]]:
+    async def _send(self, parcels: Sequence[Parcel]) -> list[asyncio.Future[Any]]:
+        return [
+            await self._publisher.send(
+                self._events_topic, parcel.value, key=parcel.key, partition=parcel.partition, at=parcel.at
+            )
+            for parcel in parcels
+        ]
+
+    async def _tick(self, at: int, partitions: Sequence[int]) -> list[asyncio.Future[Any]]:
         value = log.encode(log.Tick(at=at))
         return [
             await self._publisher.send(self._events_topic, value, partition=partition, at=at)
-            for partition in await self._publisher.partitions(self._events_topic)
+            for partition in partitions
         ]
 
-    def _count(self, reading: Reading, refused: Sequence[tuple[bytes, InputError]]) -> None:
-        events = [event for scope in reading.scopes.values() for event in scope]
+    def _count(self, readings: Sequence[Reading], invalid: Mapping[str, int]) -> None:
+        events = [event for reading in readings for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
-        for name, count in Counter(reading.formats).items():
-            self._metrics.messages.labels(name).inc(count)
-        for (name, word), count in reading.notices.items():
-            self._metrics.notices.labels(name, word).inc(count)
-        for name, word, text in reading.said:
-            _log.warning("a sender asks for something that only a human may do", format=name, notice=word, text=text)
-        for _, error in refused:
-            self._metrics.invalid.labels(error.reason).inc()
+        for reading in readings:
+            for name, count in Counter(reading.formats).items():
+                self._metrics.messages.labels(name).inc(count)
+            for (name, word), count in reading.notices.items():
+                self._metrics.notices.labels(name, word).inc(count)
+            for name, word, text in reading.said:
+                _log.warning(
+                    "a sender asks for something that only a human may do", format=name, notice=word, text=text
+                )
+        for reason, count in invalid.items():
+            self._metrics.invalid.labels(reason).inc(count)
 
 
-def _message(event: EventT[Any]) -> Message:
-    raw = event.message
+def _message(record: ConsumerRecord) -> Message:
     return Message(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp=round((raw.timestamp or 0) * 1000),
-        value=raw.value,
-        headers=dict(raw.headers or ()),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp or 0,
+        value=record.value,
+        headers=dict(record.headers),
     )
 
 

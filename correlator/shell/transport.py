@@ -13,16 +13,17 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from correlator.shell.bulk import BulkConsumer
+
 #: Where to go on in each partition of a topic; None for a partition that must not be read yet.
 Positions = Callable[[TP], int | None]
 
 
-class SeekingConsumer(driver.Consumer):
+class SeekingConsumer(BulkConsumer):
     """Goes on where the engines' snapshots end, not where the group's commits do.
 
     Faust seeks to the committed offsets in two places (after a rebalance and when a fetch returns into a stopped
-    flow), does not seek where nothing is committed, and takes an acknowledged offset that is not next to the committed
-    one for a gap that it never commits over. All of it goes through `perform_seek`.
+    flow) and does not seek where nothing is committed. All of it goes through `perform_seek`.
     """
 
     async def perform_seek(self) -> None:
@@ -41,7 +42,6 @@ class SeekingConsumer(driver.Consumer):
         await self.seek_wait(targets)
         for place, offset in targets.items():
             self._read_offset[place] = offset or None
-            # The next acknowledged offset is the one at the target; anything else would look like a gap.
             self._committed_offset[place] = offset or None
         app.on_positions(targets)
 

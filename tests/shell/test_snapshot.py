@@ -100,6 +100,17 @@ def test_a_restored_engine_has_the_same_future(
     assert codec.encode(restored.snapshot()) == codec.encode(original.snapshot())
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, min_size=2, max_size=25))
+def test_packed_records_say_what_they_say_one_by_one(drawn: list[tuple[int, list[AlertEvent] | str | None]]) -> None:
+    history = records(drawn)
+    packed: list[log.Record] = []
+    for is_alerts, some in itertools.groupby(history, lambda record: isinstance(record, log.Alerts)):
+        together = list(some)
+        packed += [log.decode(log.join([log.encode(one) for one in together]))] if is_alerts else together
+    assert run(Partition(Config(), GRAPHS), packed, 0) == run(Partition(Config(), GRAPHS), history, 0)
+
+
 def test_the_offset_is_read_without_the_rest() -> None:
     data = codec.encode(Snapshot(offset=2**40, mark="", state=State(), deliveries={}))
     assert codec.offset(data) == 2**40
