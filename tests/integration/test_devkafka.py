@@ -140,16 +140,33 @@ async def test_a_kill_keeps_all_that_was_acknowledged(mortal_kafka: Broker) -> N
     assert await consume(mortal_kafka, "killed") == values
 
 
-async def test_of_three_nodes_one_may_die(kafka: Broker) -> None:
+async def test_of_three_nodes_one_may_die_end_or_be_suspended(kafka: Broker) -> None:
     with Broker(nodes=3) as cluster:
         await create_topic(cluster, "replicated", copies=3)
         await produce(cluster, "replicated", [b"three nodes"])
         cluster.kill(2)
-        await produce(cluster, "replicated", [b"two nodes"])
+        await produce(cluster, "replicated", [b"one killed"])
         assert len(cluster.pids) == 2
         cluster.restart(2)
+        cluster.pause(3)
+        await produce(cluster, "replicated", [b"one suspended"])
+        cluster.resume(3)
+        cluster.end(1)
+        await produce(cluster, "replicated", [b"one ended"])
+        assert len(cluster.pids) == 2
+        cluster.restart(1)
         assert len(cluster.pids) == 3
-        assert await consume(cluster, "replicated") == [b"three nodes", b"two nodes"]
+        expected = [b"three nodes", b"one killed", b"one suspended", b"one ended"]
+        assert await consume(cluster, "replicated") == expected
+
+
+async def test_a_suspended_node_can_be_ended(kafka: Broker) -> None:
+    with Broker() as broker:
+        broker.pause()
+        broker.end()
+        assert broker.pids == []
+        with pytest.raises(BrokerError, match="node 1 does not run"):
+            broker.resume()
 
 
 def test_a_wrong_property_fails_the_start_with_the_words_of_kafka(kafka: Broker) -> None:
