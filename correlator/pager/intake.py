@@ -33,6 +33,7 @@ GRACE_SECONDS = 5.0
 BEGIN_SECONDS = 60.0
 COMMIT_SECONDS = 5.0
 STOP_SECONDS = 15.0
+METADATA_MILLISECONDS = 5000
 BATCH_RECORDS = 500
 #: Events in memory at which reading pauses: at some 5 kB each about 50 MB.
 MAX_EVENTS_HELD = 10_000
@@ -119,6 +120,9 @@ class Intake:
             enable_auto_commit=False,
             # The first start and an expired offset: from the beginning, for in doubt the page goes out.
             auto_offset_reset="earliest",
+            # Who leads the group shares out the partitions it knows of, after an outage perhaps none. It sees that with
+            # the next metadata: by default after five minutes in which nobody is paged.
+            metadata_max_age_ms=METADATA_MILLISECONDS,
             **self._settings,
         )
         try:

@@ -244,6 +244,9 @@ def settings(config: Config) -> dict[str, Any]:
         "broker_request_timeout": max(30.0, session),
         "broker_commit_interval": 1.0,
         "consumer_auto_offset_reset": "earliest",
+        # Who leads the group shares out the partitions it knows of, and after an outage it may not know of any of a
+        # topic. Only with the next metadata it sees that, and all rest until then: by default for five minutes.
+        "consumer_metadata_max_age_ms": 5000,
         "consumer_max_fetch_size": max(1 << 20, record_bytes(config) + ENVELOPE_BYTES),
         "producer_linger": 0.005,
         "producer_max_batch_size": 256_000,
