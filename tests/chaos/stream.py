@@ -123,10 +123,8 @@ def _batches(
 
 
 def _at_last(event: dict[str, Any], began_at: int) -> dict[str, Any]:
-    moments: dict[str, Any] = {
-        key: rfc3339(began_at + round(event[key] * 1000)) for key in ("starts_at", "ends_at") if key in event
-    }
-    return {**event, **moments}
+    moments = [key for key in ("starts_at", "ends_at") if key in event]
+    return {**event, **{key: rfc3339(began_at + round(event[key] * 1000)) for key in moments}}
 
 
 def _instant(text: str) -> int:
