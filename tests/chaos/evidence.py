@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,21 @@ async def lags(config: Config, *, timeout_seconds: float) -> dict[str, int]:
 
 
 async def collect(
-    config: Config, topology: Path, calls: Sequence[Call], troubles: Sequence[Span], lags: Mapping[str, int]
+    config: Config,
+    topology: Path,
+    folder: Path,
+    calls: Sequence[Call],
+    troubles: Sequence[Span],
+    lags: Mapping[str, int],
 ) -> Evidence:
-    """Read every topic and replay the log."""
+    """Read every topic and replay the log; the log and the calls are kept in the folder, too."""
     kafka = config.kafka
     messages = await _all(config, kafka.alerts_topic)
     sent, rubbish = _ids(messages)
     records = await _all(config, kafka.events_topic)
+    # For whoever looks into it: `correlator replay --log` takes it.
+    (folder / "log.jsonl").write_bytes(b"".join(line(record) + b"\n" for record in records))
+    (folder / "calls.jsonl").write_text("".join(f"{json.dumps(asdict(call))}\n" for call in calls))
     letters = [dict(record.headers) for record in await _all(config, kafka.rejected_topic)]
     replayed, fates = {}, []
     for number in range(kafka.partitions):

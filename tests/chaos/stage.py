@@ -151,7 +151,7 @@ async def run(
         over = await evidence.wait_over(config, endpoint, timeout_seconds=_OVER_SECONDS)
         lags = await evidence.lags(config, timeout_seconds=60)
         refusals = await end_all(replicas)
-        collected = await evidence.collect(config, topology, endpoint.calls, cast.troubles, lags)
+        collected = await evidence.collect(config, topology, folder, endpoint.calls, cast.troubles, lags)
         return Outcome(
             done=cast.done,
             evidence=collected,
