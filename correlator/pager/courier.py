@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
@@ -49,8 +49,16 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: int | None = None
 
 
+async def _always() -> bool:
+    return True
+
+
 class Courier:
-    """Delivers what it is offered until it is closed."""
+    """Delivers what it is offered until it is closed.
+
+    Args:
+        may_speak: asked before each request; where it says no, another delivers by now, and we are about to be closed.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class Courier:
         clock: Clock,
         metrics: PagerMetrics,
         partitions: frozenset[int] = frozenset(),
+        may_speak: Callable[[], Awaitable[bool]] = _always,
     ) -> None:
         self._dialect = channel.dialect
         self._transport = channel.transport
@@ -70,6 +79,7 @@ class Courier:
         self._clock = clock
         self._metrics = metrics
         self._partitions = partitions
+        self._may_speak = may_speak
         self.target = channel.dialect.name
         self.offsets = Offsets()
         per_minute = channel.per_minute
@@ -156,6 +166,8 @@ class Courier:
         verdict: Verdict = Delivered()
         seconds = 0.0
         if work.step.verb is not Verb.NONE:
+            if not await self._may_speak():
+                return
             started = self._clock.monotonic()
             verdict = await self._send(work)
             seconds = self._clock.monotonic() - started
