@@ -34,8 +34,8 @@ from topology.graph import ServiceGraph
 
 _log = structlog.get_logger("correlator.worker")
 
-#: A broker's restart is waited out; what is longer ends the worker, whose successor waits at its start.
-_SEND_TIMEOUT_SECONDS = 120
+#: A broker that answers no request for so long is asked again, or the one that leads in its place.
+_SEND_TIMEOUT_SECONDS = 20
 _RELEASE_SECONDS = 5.0
 
 
@@ -123,6 +123,7 @@ class CorrelatorApp(WorkerApp):
             await self.correlate.load(numbers)
             await self._announce_topology()
             self.ingest.positions.clear()
+            self.ingest.assigned_at = wall_clock()
             self._loaded = True
         except Exception as error:
             # Faust would only log it and read on.

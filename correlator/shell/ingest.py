@@ -17,6 +17,7 @@ from faust.types import TP, EventT, StreamT
 
 from correlator.config import Config
 from correlator.domain import AlertEvent
+from correlator.engine.deliveries import UNKNOWN, Session
 from correlator.errors import InputError
 from correlator.formats import canonical, log
 from correlator.formats.canonical import ParsedAlert
@@ -132,7 +133,7 @@ class Reader:
 
 
 def divide(
-    reading: Reading, *, partition: int, offset: int, floor: int, largest: int
+    reading: Reading, *, partition: int, offset: int, floor: int, largest: int, session: Session = UNKNOWN
 ) -> tuple[list[tuple[str, bytes]], list[InputError]]:
     """Return the records of the log that a reading makes, with their scopes, none above `largest` bytes.
 
@@ -146,7 +147,14 @@ def divide(
         while pending:
             some = pending.pop()
             part = scope if number == 0 else f"{scope}#{number}"
-            source = log.Source(partition=partition, offset=offset, part=part, floor=floor)
+            source = log.Source(
+                partition=partition,
+                offset=offset,
+                part=part,
+                floor=floor,
+                generation=session.generation,
+                assigned_at=session.assigned_at,
+            )
             data = log.encode(log.Alerts(at=reading.at, events=some, source=source))
             if len(data) <= largest:
                 made.append((scope, data))
@@ -182,6 +190,8 @@ class Ingest:
         self._metrics = metrics
         self.handled = 0
         self.positions: dict[TP, int] = {}
+        #: When the present partitions were assigned, milliseconds.
+        self.assigned_at = 0
         self.closing = False
 
     async def run(self, stream: StreamT[Any]) -> None:
@@ -193,7 +203,7 @@ class Ingest:
                 continue
             current = [event for event in events if event.message.generation_id == generation]
             started = time.perf_counter()
-            await self._forward(current)
+            await self._forward(current, Session(generation, self.assigned_at))
             self._metrics.processing.labels("ingest").observe(time.perf_counter() - started)
             if self._app.generation() != generation:
                 continue  # the next owner of the partitions forwards them again, and the engine knows them again
@@ -202,7 +212,7 @@ class Ingest:
                 self.positions[event.message.tp] = event.message.offset + 1
             self.handled += len(current)
 
-    async def _forward(self, events: Sequence[EventT[Any]]) -> None:
+    async def _forward(self, events: Sequence[EventT[Any]], session: Session) -> None:
         """Return when everything that comes of the messages is acknowledged."""
         sent: list[asyncio.Future[Any]] = []
         for event in events:
@@ -214,7 +224,12 @@ class Ingest:
                 continue
             floor = self._app.committed_offset(event.message.tp)
             records, too_large = divide(
-                reading, partition=message.partition, offset=message.offset, floor=floor, largest=self._largest
+                reading,
+                partition=message.partition,
+                offset=message.offset,
+                floor=floor,
+                largest=self._largest,
+                session=session,
             )
             for scope, data in records:
                 sent.append(

@@ -61,12 +61,15 @@ class Evidence:
             ],
             "lost": [
                 *verdicts.not_logged_once(self.sent, self.log),
-                *verdicts.not_disposed_once(self.sent, self.fates),
+                *verdicts.without_fate(self.sent, self.fates),
                 *verdicts.not_set_aside(self.rubbish, self.letters),
                 *verdicts.unpaged(self.published, heard, self.troubles),
                 *verdicts.webhook_missed(self.published, self.calls),
             ],
-            "doubled": verdicts.doubled(heard),
+            "doubled": [
+                *verdicts.with_several_fates(self.sent, self.fates),
+                *verdicts.doubled(heard, self.published),
+            ],
             "unresolved": [*verdicts.unresolved(heard), *verdicts.never_over(self.published)],
             "stuck": verdicts.stuck(self.lags),
         }

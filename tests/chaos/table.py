@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from tests.chaos.schedule import KILLS, Deed
 from tests.chaos.stage import Outcome
 
+#: Of each promise that was broken, so many cases are named.
+_SHOWN = 10
 PROMISES = ("lost", "doubled", "unresolved", "stuck", "log identical")
 
 
@@ -28,7 +30,11 @@ class Run:
 
     @property
     def problems(self) -> list[str]:
-        found = [f"{promise}: {each}" for promise, several in self.wrong.items() for each in several]
+        found = []
+        for promise, several in self.wrong.items():
+            found += [f"{promise}: {each}" for each in several[:_SHOWN]]
+            if len(several) > _SHOWN:
+                found.append(f"{promise}: ... {len(several)} in all")
         return found + self.outcome.failures
 
 

@@ -12,7 +12,7 @@ from tests.chaos.verdicts import Published, Span
 
 
 def incident(name: str, revision: int, **more: Any) -> bytes:
-    event = {"incident_id": name, "revision": revision, "page": revision == 1, "status": "triggered"}
+    event = {"incident_id": name, "revision": revision, "page": revision == 1, "status": "triggered", "action": "-"}
     return json.dumps({**event, "published_at": f"2026-01-01T00:00:{revision:02d}Z", **more}).encode()
 
 
@@ -118,9 +118,10 @@ def test_a_record_of_a_message_that_nobody_sent_and_a_repeat_that_differs_are_na
 
 def test_every_event_has_one_disposition_for_each_time_it_was_sent() -> None:
     fates = ["e1", "e1", "e2", "e3", "e4"]
-    assert verdicts.not_disposed_once(SENT, fates) == []
-    assert verdicts.not_disposed_once(SENT, fates[1:]) == ["e1: sent 2 times, 1 dispositions"]
-    assert verdicts.not_disposed_once(SENT, [*fates, "e3"]) == ["e3: sent 1 times, 2 dispositions"]
+    assert verdicts.without_fate(SENT, fates) == verdicts.with_several_fates(SENT, fates) == []
+    assert verdicts.without_fate(SENT, fates[1:]) == ["e1: sent 2 times, 1 dispositions"]
+    assert verdicts.with_several_fates(SENT, [*fates, "e3"]) == ["e3: sent 1 times, 2 dispositions"]
+    assert verdicts.with_several_fates(SENT, [*fates, "e9"]) == ["e9: sent 0 times, 1 dispositions"]
 
 
 def test_rubbish_is_set_aside_and_nothing_else_is() -> None:
@@ -145,8 +146,10 @@ def test_what_was_not_taken_was_not_heard() -> None:
 
 
 def test_a_trigger_while_the_incident_is_open_pages_nobody_and_after_its_end_it_does() -> None:
-    assert verdicts.doubled(heard("trigger", "trigger", "acknowledge", "trigger", "resolve", "resolve")) == []
-    (wrong,) = verdicts.doubled(heard("trigger", "resolve", "trigger", "resolve"))
+    assert verdicts.doubled(heard("trigger", "trigger", "acknowledge", "trigger", "resolve", "resolve"), GOOD) == []
+    twice = heard("trigger", "resolve", "trigger", "resolve")
+    (wrong,) = verdicts.doubled(twice, GOOD)
+    assert verdicts.doubled(twice, [*GOOD, *published(incident("a", 4, action="reopened"))]) == []
     assert wrong == "a was paged 2 times: trigger, resolve, trigger, resolve"
 
 

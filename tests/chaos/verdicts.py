@@ -123,15 +123,28 @@ def not_logged_once(sent: Mapping[Place, Sequence[str]], log: Iterable[Mapping[s
     return wrong + [f"message {place} in the log was never sent" for place in logged]
 
 
-def not_disposed_once(sent: Mapping[Place, Sequence[str]], fates: Iterable[str]) -> list[str]:
-    """Say which events have no disposition, or more than one for each time they were sent; `fates` are their ids."""
-    expected = Counter(identity for ids in sent.values() for identity in ids)
-    actual = Counter(fates)
+def without_fate(sent: Mapping[Place, Sequence[str]], fates: Iterable[str]) -> list[str]:
+    """Say which events have fewer dispositions than they were sent times; `fates` are the ids at their dispositions."""
+    expected, actual = _sent_ids(sent), Counter(fates)
     return [
-        f"{identity}: sent {expected[identity]} times, {actual[identity]} dispositions"
-        for identity in sorted(expected.keys() | actual.keys())
-        if expected[identity] != actual[identity]
+        f"{identity}: sent {times} times, {actual[identity]} dispositions"
+        for identity, times in expected.items()
+        if actual[identity] < times
     ]
+
+
+def with_several_fates(sent: Mapping[Place, Sequence[str]], fates: Iterable[str]) -> list[str]:
+    """Say which events have more dispositions than they were sent times: a forward repeated was taken for news."""
+    expected = _sent_ids(sent)
+    return [
+        f"{identity}: sent {expected[identity]} times, {times} dispositions"
+        for identity, times in Counter(fates).items()
+        if times > expected[identity]
+    ]
+
+
+def _sent_ids(sent: Mapping[Place, Sequence[str]]) -> Counter[str]:
+    return Counter(identity for ids in sent.values() for identity in ids)
 
 
 def not_set_aside(rubbish: Iterable[Place], letters: Iterable[Place]) -> list[str]:
@@ -155,15 +168,22 @@ def pagerduty_of(calls: Iterable[Call]) -> dict[str, list[str]]:
     return dict(heard)
 
 
-def doubled(heard: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say which incidents were opened more than once: a trigger that finds its dedup_key closed pages a human."""
+def doubled(heard: Mapping[str, Sequence[str]], published: Iterable[Published]) -> list[str]:
+    """Say which incidents were opened too often: a trigger that finds its dedup_key closed pages a human.
+
+    It may do so once, and once more each time that the incident was published as reopened.
+    """
+    allowed: Counter[str] = Counter()
+    for record in without_repeats(published):
+        event = json.loads(record.value)
+        allowed[event["incident_id"]] += event["action"] == "reopened"
     wrong = []
     for identity, actions in heard.items():
         openings, is_open = 0, False
         for action in actions:
             openings += action == "trigger" and not is_open
             is_open = action != "resolve" and (is_open or action == "trigger")
-        if openings > 1:
+        if openings > 1 + allowed[identity]:
             wrong.append(f"{identity} was paged {openings} times: {', '.join(actions)}")
     return wrong
 
