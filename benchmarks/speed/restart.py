@@ -3,7 +3,7 @@
 python -m benchmarks.speed.restart [--open N] [--services N]
 
 A worker on a real Kafka gets N alerts that stay open, writes its snapshot and is killed with SIGKILL. At once another
-is started: measured from its start are when it is ready (Kafka has noticed the death, the snapshot is loaded) and when it
+is started: measured from its start are when it is ready (Kafka has noticed the death, the snapshot is loaded), when it
 has applied an alert that came meanwhile, and how much memory both took at most.
 """
 
