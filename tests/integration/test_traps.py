@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from correlator.devkafka import Broker, Unavailable
 from correlator.shell.app import CorrelatorApp, create_app
-from correlator.shell.kafka import all_records
+from correlator.shell.kafka import admin, all_records, partition_counts
 from correlator.shell.metrics import Metrics
 from correlator.shell.transport import Publisher
 from tests.integration.workers import World, chain_topology, storm, wait_for, without_repeats
@@ -101,6 +101,16 @@ def test_a_worker_ends_in_seconds_although_kafka_hangs(mortal_kafka: Broker, wor
         mortal_kafka.restart()
 
 
+def delete(world: World, topic: str) -> None:
+    async def ask() -> None:
+        async with admin(world.config.kafka) as client:
+            await client.delete_topics([topic])
+            while topic in await partition_counts(client):
+                pass
+
+    asyncio.run(ask())
+
+
 def test_a_worker_that_was_suspended_past_its_session_does_no_harm_when_it_wakes(world: World) -> None:
     lines = list(storm(faults=60))
     half = len(lines) // 2
@@ -113,6 +123,18 @@ def test_a_worker_that_was_suspended_past_its_session_does_no_harm_when_it_wakes
     wait_for(lambda: heir.metric("correlator_events_applied_total") > 0, "the heir does its work")
     zombie.process.send_signal(signal.SIGCONT)
     wait_for(lambda: zombie.get("/ready")[0] == 200 and heir.get("/ready")[0] == 200, "both are in the group")
+    world.wait_done()
+    assert without_repeats(world.incidents()) == world.expected(lines)
+
+
+def test_a_topic_that_the_group_did_not_see_is_shared_out_within_seconds(world: World) -> None:
+    world.start().wait_ready()
+    delete(world, world.config.kafka.events_topic)
+    # Who leads the group notices at the next metadata, and shares out what there is.
+    wait_for(lambda: '"partitions": [],' in world.log.read_text(), "nothing of the log is assigned")
+    world.create_topics()
+    lines = list(storm())
+    world.play(lines)
     world.wait_done()
     assert without_repeats(world.incidents()) == world.expected(lines)
 
