@@ -32,6 +32,8 @@ class SeekingConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._floors: dict[TP, int] = {}
+        self._seeks = 0
+        self._sought: dict[TP, int | None] = {}
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its processing has to go on."""
@@ -51,8 +53,21 @@ class SeekingConsumer(driver.Consumer):
             self._read_offset[place] = offset or None
             # The next acknowledged offset is the one at the target; anything else would look like a gap.
             self._committed_offset[place] = offset or None
+        self._seeks += 1
+        self._sought = {place: offset or None for place, offset in targets.items()}
         self._floors = {TP(place.topic, place.partition): offset or 0 for place, offset in committed.items()}
         app.on_positions(targets)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit; what was begun for an assignment before this one must not count for this one.
+
+        Faust would note it all the same, see a gap up to where this one began, and never commit the partition again.
+        """
+        seeks = self._seeks
+        is_committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if self._seeks != seeks:
+            self._committed_offset.update(self._sought)
+        return is_committed
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         is_committed = bool(await super()._commit(offsets))
