@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,9 @@ def main(
     kills: int, brokers: tuple[int, ...], seed: int, seconds: float, pause: float, logs: Path | None, dry: bool
 ) -> None:
     """Kill, suspend and restart everything at random, and compare what came out with an uninterrupted run."""
+    # However it is ended, nothing stays behind.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, signal.default_int_handler)
     runs: list[Run] = []
     for count in brokers:
         for number in itertools.count(seed):
