@@ -48,7 +48,7 @@ def main(
                     run(acts, seed=number, seconds=seconds, brokers=count, folder=folder, say=click.echo)
                 )
             runs.append(Run(seed=number, brokers=count, outcome=outcome, wrong=outcome.evidence.judge()))
-            click.echo("\n".join([*runs[-1].problems, table(runs), ""]))
+            click.echo("\n".join([*runs[-1].problems, *outcome.ended, table(runs), ""]))
             if sum(each.kills for each in runs if each.brokers == count) >= kills:
                 break
     if any(each.problems for each in runs):

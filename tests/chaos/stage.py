@@ -40,13 +40,17 @@ _SEND_SECONDS = 300.0
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What a run did and left behind. Times are seconds."""
+    """What a run did and left behind. Times are seconds.
+
+    `ended` are ends that nobody asked for: to fail fast and be started again is allowed, but worth a look.
+    """
 
     done: Counter[Deed] = field(default_factory=Counter)
     evidence: Evidence
     worker_ready_after: list[float]
     pager_ready_after: list[float]
     broker_back_after: list[float]
+    ended: list[str]
     failures: list[str]
 
 
@@ -158,7 +162,8 @@ async def run(
             worker_ready_after=[each for worker in workers for each in worker.ready_after],
             pager_ready_after=[each for pager in pagers for each in pager.ready_after],
             broker_back_after=cast.broker_back_after,
-            failures=[*over, *refusals, *_unexpected(replicas), *(f"PagerDuty: {each}" for each in endpoint.breaches)],
+            ended=_unexpected(replicas),
+            failures=[*over, *refusals, *(f"PagerDuty: {each}" for each in endpoint.breaches)],
         )
 
 

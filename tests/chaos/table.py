@@ -75,6 +75,7 @@ def _row(runs: Sequence[Run], seed: str) -> tuple[str, ...]:
         str(sum(run.kills for run in runs)),
         *(str(done[deed]) for deed in KILLS),
         str(suspended),
+        str(sum(len(run.outcome.ended) for run in runs)),
         str(sum(len(ids) for run in runs for ids in run.outcome.evidence.sent.values())),
         str(sum(run.outcome.evidence.incidents for run in runs)),
         str(sum(run.outcome.evidence.repeats for run in runs)),
