@@ -56,6 +56,10 @@ speed: $(READY) ## Measure speed and memory on this machine, about 15 minutes [S
 pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
 	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
+.PHONY: chaos
+chaos: $(READY) ## Kill, suspend and restart everything at random, and compare with a run undisturbed [CHAOS="arguments"].
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
 .PHONY: set-up
 set-up: $(READY) ## Only the virtual environment.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +24,9 @@ from correlator.options import PATH as _PATH
 from correlator.options import configured as _configured
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
+
+#: The disk, the quota or the limit of a file's size is at its end.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +57,12 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # Of outputs we know the names (see `_Output`): this is what waits on disk for its verdict.
+        click.echo(f"error: {tempfile.gettempdir()}, for temporary files: {error.strerror}", err=True)
         sys.exit(1)
 
 
@@ -120,9 +132,21 @@ def _output(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
     if path is None:
         return None
     try:
-        return stack.enter_context(path.open("wb"))
+        return stack.enter_context(io.BufferedWriter(_Output(path, "wb")))
     except OSError as error:
         raise ConfigError(str(path), [error.strerror or str(error)]) from error
+
+
+class _Output(io.FileIO):
+    """A file that says which one it is when its disk is full."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CorrelatorError(f"{os.fsdecode(self.name)}: {error.strerror}") from error
 
 
 @contextmanager

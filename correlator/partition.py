@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from correlator.config import EngineConfig
 from correlator.engine.decisions import Output
-from correlator.engine.deliveries import Deliveries, is_news
+from correlator.engine.deliveries import Deliveries, Session, is_news
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
@@ -79,6 +79,7 @@ class Partition:
             offset=source.offset,
             part=source.part,
             floor=source.floor,
+            session=Session(source.generation, source.assigned_at),
         )
 
 

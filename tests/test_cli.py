@@ -302,3 +302,28 @@ def test_a_source_that_is_written_wrong_is_told_in_one_sentence(source: str, wor
 
 def test_an_import_without_sources_is_a_mistake() -> None:
     assert "topology.sources" in complaint(correlator("topology", "import"), 2)
+
+
+@pytest.mark.parametrize("option", ["--incidents", "--assignments", "--rejected"])
+def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(tmp_path: Path, option: str) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    alerts = tmp_path / "alerts.jsonl"
+    alerts.write_bytes(b"\n".join([*LINES, b"rubbish"]))
+    done = correlator("replay", "--alerts", alerts, option, full)
+    assert (done.returncode, done.stderr) == (1, b"error: /dev/full: No space left on device\n")
+
+
+def test_a_full_disk_for_what_waits_there_is_told_in_one_sentence(tmp_path: Path) -> None:
+    alerts = tmp_path / "alerts.jsonl"
+    # More events without a verdict than are kept in memory.
+    alerts.write_bytes(b"\n".join(line("db", number / 10_000) for number in range(25_000)))
+    limited = (
+        "import resource; from correlator.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); main()"
+    )
+    command = [sys.executable, "-c", limited, "replay", "--alerts", str(alerts), "--assignments", os.devnull]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"error: {tmp_path}, for temporary files: File too large\n")

@@ -16,12 +16,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from correlator import devkafka
-from correlator.devkafka import BrokerError, Unavailable
+from correlator.devkafka import BrokerError, Unavailable, cluster, command, jars, java, ports
 
 KAFKA_JAR = "org/apache/kafka/kafka_2.13/9.9.9/kafka_2.13-9.9.9.jar"
 JARS = {KAFKA_JAR: b"kafka" * 100_000, "org/other/lib/1.0/lib-1.0.jar": b"lib"}
-MODULES_ALL = [*devkafka.JAVA_MODULES, "java.base"]
+MODULES_ALL = [*java.JAVA_MODULES, "java.base"]
 
 
 class Repository(ThreadingHTTPServer):
@@ -77,7 +76,7 @@ def bundle(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(tmp_path: Path, repository: Repository) -> dict[str, str]:
     """A machine with no program on PATH, but with a repository."""
-    return {"PATH": "", "CORRELATOR_CACHE": str(tmp_path / "cache"), devkafka.REPOSITORY_VARIABLE: repository.base}
+    return {"PATH": "", "CORRELATOR_CACHE": str(tmp_path / "cache"), jars.REPOSITORY_VARIABLE: repository.base}
 
 
 def leftovers(environ: dict[str, str]) -> list[str]:
@@ -94,9 +93,9 @@ def fake_java(home: Path, *, version: str, modules: list[str]) -> Path:
 
 
 def test_the_shipped_pins_are_whole_and_name_the_version_of_the_pom_and_of_compose() -> None:
-    folder = devkafka.bundle_folder()
+    folder = jars.bundle_folder()
     version = re.findall(r"<kafka.version>(.+)</kafka.version>", (folder / "pom.xml").read_text())[0]
-    pins = devkafka.read_pins(folder / "kafka.sha256")
+    pins = jars.read_pins(folder / "kafka.sha256")
     assert f"org/apache/kafka/kafka_2.13/{version}/kafka_2.13-{version}.jar" in [pin.path for pin in pins]
     assert all(re.fullmatch(r"[0-9a-f]{64}", pin.sha256) and pin.path.endswith(".jar") for pin in pins)
     assert len({pin.path for pin in pins}) == len(pins)
@@ -106,15 +105,15 @@ def test_the_shipped_pins_are_whole_and_name_the_version_of_the_pom_and_of_compo
 def test_without_maven_the_jars_come_from_the_repository_once(
     bundle: Path, environ: dict[str, str], repository: Repository
 ) -> None:
-    jars = devkafka.fetch(environ, bundle)
-    assert [jar.read_bytes() for jar in jars] == list(JARS.values())
-    assert devkafka.fetch(environ, bundle) == jars
+    brought = jars.fetch(environ, bundle)
+    assert [jar.read_bytes() for jar in brought] == list(JARS.values())
+    assert jars.fetch(environ, bundle) == brought
     assert set(repository.requests.values()) == {1}
 
 
 def test_many_at_once_bring_the_jars_once(bundle: Path, environ: dict[str, str], repository: Repository) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: devkafka.fetch(environ, bundle), range(8)))
+        answers = list(pool.map(lambda _: jars.fetch(environ, bundle), range(8)))
     assert len(set(answers)) == 1
     assert repository.requests == dict.fromkeys(JARS, 1)
 
@@ -124,23 +123,23 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(
 ) -> None:
     repository.jars[KAFKA_JAR] = b"not kafka"
     with pytest.raises(BrokerError, match=rf"{KAFKA_JAR}: SHA-256 is [0-9a-f]+, pinned is"):
-        devkafka.fetch(environ, bundle)
+        jars.fetch(environ, bundle)
     assert leftovers(environ) == []
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda jar: jar.write_bytes(b"")], ids=["missing", "truncated"])
 def test_a_damaged_cache_is_not_used_but_brought_anew(bundle: Path, environ: dict[str, str], damage: object) -> None:
-    jars = devkafka.fetch(environ, bundle)
+    brought = jars.fetch(environ, bundle)
     assert callable(damage)
-    damage(jars[0])
-    assert [jar.read_bytes() for jar in devkafka.fetch(environ, bundle)] == list(JARS.values())
+    damage(brought[0])
+    assert [jar.read_bytes() for jar in jars.fetch(environ, bundle)] == list(JARS.values())
 
 
 def test_other_pins_never_meet_an_old_cache(bundle: Path, environ: dict[str, str]) -> None:
-    old = devkafka.fetch(environ, bundle)
+    old = jars.fetch(environ, bundle)
     pins = (bundle / "kafka.sha256").read_text().splitlines()
     (bundle / "kafka.sha256").write_text("\n".join(pins[:-1]))
-    new = devkafka.fetch(environ, bundle)
+    new = jars.fetch(environ, bundle)
     assert not set(new) & set(old)
     assert all("kafka-9.9.9-" in str(jar) for jar in (*old, *new))
 
@@ -148,7 +147,7 @@ def test_other_pins_never_meet_an_old_cache(bundle: Path, environ: dict[str, str
 @pytest.mark.parametrize("failure", [503, 429, "cut short"])
 def test_a_failure_that_may_pass_is_tried_again(repository: Repository, tmp_path: Path, failure: int | str) -> None:
     repository.failures = [failure, failure]
-    devkafka.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
+    jars.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
     assert (tmp_path / "jar").read_bytes() == JARS[KAFKA_JAR]
     assert repository.requests[KAFKA_JAR] == 3
 
@@ -156,14 +155,14 @@ def test_a_failure_that_may_pass_is_tried_again(repository: Repository, tmp_path
 def test_a_failure_that_stays_is_told_after_the_last_try(repository: Repository, tmp_path: Path) -> None:
     repository.failures = [503] * 3
     with pytest.raises(Unavailable, match="503"):
-        devkafka.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
+        jars.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
     assert repository.requests[KAFKA_JAR] == 3
 
 
 def test_a_refusal_is_not_tried_again(repository: Repository, tmp_path: Path) -> None:
     repository.failures = [404]
     with pytest.raises(Unavailable, match="404"):
-        devkafka.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
+        jars.download(f"{repository.base}/{KAFKA_JAR}", tmp_path / "jar", pauses_seconds=(0, 0))
     assert repository.requests[KAFKA_JAR] == 1
 
 
@@ -171,16 +170,16 @@ def test_a_refusal_is_not_tried_again(repository: Repository, tmp_path: Path) ->
     "base", ["http://repository.example/maven2", "http://127.0.0.1.example/", "ftp://127.0.0.1/", "x"]
 )
 def test_plain_http_is_for_loopback_alone(bundle: Path, environ: dict[str, str], base: str) -> None:
-    environ[devkafka.REPOSITORY_VARIABLE] = base
+    environ[jars.REPOSITORY_VARIABLE] = base
     with pytest.raises(Unavailable, match="must be an https:// address"):
-        devkafka.fetch(environ, bundle)
+        jars.fetch(environ, bundle)
     assert leftovers(environ) == []
 
 
 def test_with_no_way_to_the_jars_the_message_says_what_to_install_or_set(bundle: Path, environ: dict[str, str]) -> None:
-    del environ[devkafka.REPOSITORY_VARIABLE]
-    with pytest.raises(Unavailable, match=rf"install Maven .* or set {devkafka.REPOSITORY_VARIABLE}"):
-        devkafka.fetch(environ, bundle)
+    del environ[jars.REPOSITORY_VARIABLE]
+    with pytest.raises(Unavailable, match=rf"install Maven .* or set {jars.REPOSITORY_VARIABLE}"):
+        jars.fetch(environ, bundle)
 
 
 def test_maven_is_asked_first_and_what_it_brings_is_checked_too(
@@ -191,7 +190,7 @@ def test_maven_is_asked_first_and_what_it_brings_is_checked_too(
     maven.write_text(f'#!/bin/sh\nfor last; do :; done\n/bin/mkdir -p "${{last#*=}}/{Path(KAFKA_JAR).parent}"\n')
     maven.chmod(0o755)
     with pytest.raises(BrokerError, match=f"{KAFKA_JAR}: missing"):
-        devkafka.fetch({**environ, "PATH": str(maven.parent)}, bundle)
+        jars.fetch({**environ, "PATH": str(maven.parent)}, bundle)
     assert not repository.requests
     assert leftovers(environ) == []
 
@@ -202,7 +201,7 @@ def test_the_words_of_a_failing_maven_are_passed_on(bundle: Path, environ: dict[
     maven.write_text("#!/bin/sh\necho Could not resolve dependencies\nexit 1\n")
     maven.chmod(0o755)
     with pytest.raises(Unavailable, match="Could not resolve dependencies"):
-        devkafka.fetch({**environ, "PATH": str(maven.parent)}, bundle)
+        jars.fetch({**environ, "PATH": str(maven.parent)}, bundle)
 
 
 @pytest.mark.parametrize(
@@ -216,42 +215,42 @@ def test_the_words_of_a_failing_maven_are_passed_on(bundle: Path, environ: dict[
 def test_the_cache_is_where_the_user_says_else_where_the_system_keeps_caches(
     environ: dict[str, str], folder: str
 ) -> None:
-    assert devkafka.cache_folder(environ) == Path(folder)
+    assert jars.cache_folder(environ) == Path(folder)
 
 
 def test_java_home_goes_before_path(tmp_path: Path) -> None:
     first = fake_java(tmp_path / "first", version="21.0.1", modules=MODULES_ALL)
     second = fake_java(tmp_path / "second", version="17.0.15", modules=MODULES_ALL)
     path = str(second.parent)
-    assert devkafka.find_java({"JAVA_HOME": str(tmp_path / "first"), "PATH": path}) == first
-    assert devkafka.find_java({"PATH": path}) == second
+    assert java.find_java({"JAVA_HOME": str(tmp_path / "first"), "PATH": path}) == first
+    assert java.find_java({"PATH": path}) == second
 
 
 def test_a_java_too_old_is_passed_over(tmp_path: Path) -> None:
     fake_java(tmp_path / "old", version="11.0.2", modules=MODULES_ALL)
     new = fake_java(tmp_path / "new", version="17", modules=MODULES_ALL)
-    assert devkafka.find_java({"JAVA_HOME": str(tmp_path / "old"), "PATH": str(new.parent)}) == new
+    assert java.find_java({"JAVA_HOME": str(tmp_path / "old"), "PATH": str(new.parent)}) == new
 
 
 def test_a_java_that_cannot_run_kafka_is_told_why(tmp_path: Path) -> None:
     old = fake_java(tmp_path / "old", version="11.0.2", modules=MODULES_ALL)
     reduced = fake_java(tmp_path / "reduced", version="25.0.2", modules=["java.base", "java.desktop", "java.naming"])
-    assert "Java 11.0.2 is older than 17" in str(devkafka.java_problem(old))
+    assert "Java 11.0.2 is older than 17" in str(java.java_problem(old))
     assert "without java.management, java.security.jgss, java.security.sasl, jdk.unsupported" in str(
-        devkafka.java_problem(reduced)
+        java.java_problem(reduced)
     )
-    assert "cannot list its modules" in str(devkafka.java_problem(tmp_path / "none"))
+    assert "cannot list its modules" in str(java.java_problem(tmp_path / "none"))
 
 
 def test_a_taken_port_is_not_offered() -> None:
-    (port,) = devkafka.free_ports(1)
+    (port,) = ports.free_ports(1)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(BrokerError, match="no 1 free ports"):
-        devkafka.free_ports(1, among=range(port, port + 1))
-    assert devkafka.free_ports(1, among=range(port, port + 1)) == [port]
+        ports.free_ports(1, among=range(port, port + 1))
+    assert ports.free_ports(1, among=range(port, port + 1)) == [port]
 
 
 def test_what_is_not_started_can_be_stopped_but_not_killed_or_restarted() -> None:
-    broker = devkafka.Broker()
+    broker = cluster.Broker()
     broker.stop()
     with pytest.raises(BrokerError, match="not started"):
         broker.kill()
@@ -260,19 +259,19 @@ def test_what_is_not_started_can_be_stopped_but_not_killed_or_restarted() -> Non
 
 
 def test_a_cluster_id_is_sixteen_bytes_and_never_looks_like_an_option() -> None:
-    drawn = {devkafka.new_cluster_id() for _ in range(1000)}
+    drawn = {cluster.new_cluster_id() for _ in range(1000)}
     assert len(drawn) == 1000
     assert not [name for name in drawn if name.startswith("-")]
     assert {len(base64.urlsafe_b64decode(f"{name}==")) for name in drawn} == {16}
 
 
 def test_ports_differ() -> None:
-    assert len(set(devkafka.free_ports(20))) == 20
+    assert len(set(ports.free_ports(20))) == 20
 
 
 def test_who_speaks_no_kafka_does_not_answer() -> None:
-    (port,) = devkafka.free_ports(1)
-    assert not devkafka.answers(port)
+    (port,) = ports.free_ports(1)
+    assert not ports.answers(port)
     with socket.create_server(("127.0.0.1", port)) as server:
 
         def refuse() -> None:
@@ -283,7 +282,7 @@ def test_who_speaks_no_kafka_does_not_answer() -> None:
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        assert not devkafka.answers(port)
+        assert not ports.answers(port)
         thread.join()
 
 
@@ -299,13 +298,13 @@ def test_stop_touches_nothing_that_is_not_a_broker(tmp_path: Path, state: str | 
     file = tmp_path / "state.json"
     if state is not None:
         file.write_text(state)
-    outcome = CliRunner().invoke(devkafka.main, ["stop", "--state-file", str(file)])
+    outcome = CliRunner().invoke(command.main, ["stop", "--state-file", str(file)])
     assert outcome.exit_code == 1
     assert message in outcome.output
     assert file.exists() == (state is not None)
 
 
 def test_a_property_without_a_value_is_bad_usage() -> None:
-    outcome = CliRunner().invoke(devkafka.main, ["run", "--set", "log.retention.ms"])
+    outcome = CliRunner().invoke(command.main, ["run", "--set", "log.retention.ms"])
     assert outcome.exit_code == 2
     assert "'log.retention.ms' is not key=value" in outcome.output

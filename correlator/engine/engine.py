@@ -135,6 +135,9 @@ class Engine:
         if change is Change.ENDED and node is not None:
             nodes.leave(node, alert.ended_at)
             self._changed(scope)
+            if not nodes.is_live(node, now + 1000, self._window_ms):
+                # The news of the end comes so late that nothing explains the node any more.
+                self._see_to(scope, node)
         return _decision(event, key, *_SETTLED[change])
 
     def _join(self, scope: Scope, alert: Alert, event: AlertEvent, *, told: bool) -> tuple[Node, Reason]:

@@ -18,13 +18,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where events came from, so that what is forwarded twice is applied once.
 
     `part` tells apart what one message was divided into. No message of the partition below `floor` is ever delivered
-    again: the offset that was committed when this was forwarded.
+    again: the offset that was committed when this was forwarded. `generation` and `assigned_at` (milliseconds) tell the
+    assignments of the partition to workers apart.
     """
 
     partition: int
     offset: int
     part: str
     floor: int
+    generation: int = 0
+    assigned_at: int = 0
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="alerts", tag_field="type"):

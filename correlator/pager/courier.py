@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -56,8 +56,16 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     hour_class: Callable[[IncidentEvent, float], str] | None = None
 
 
+async def _always() -> bool:
+    return True
+
+
 class Courier:
-    """Delivers what it is offered until it is closed."""
+    """Delivers what it is offered until it is closed.
+
+    Args:
+        may_speak: asked before each request; where it says no, another delivers by now, and we are about to be closed.
+    """
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class Courier:
         clock: Clock,
         metrics: PagerMetrics,
         partitions: frozenset[int] = frozenset(),
+        may_speak: Callable[[], Awaitable[bool]] = _always,
     ) -> None:
         self._dialect = channel.dialect
         self._transport = channel.transport
@@ -79,6 +88,7 @@ class Courier:
         self._clock = clock
         self._metrics = metrics
         self._partitions = partitions
+        self._may_speak = may_speak
         self.target = channel.dialect.name
         self.offsets = Offsets()
         per_minute = channel.per_minute
@@ -174,6 +184,8 @@ class Courier:
         verdict: Verdict = Delivered()
         seconds = 0.0
         if work.step.verb is not Verb.NONE:
+            if not await self._may_speak():
+                return
             started = self._clock.monotonic()
             verdict = await self._send(work)
             seconds = self._clock.monotonic() - started

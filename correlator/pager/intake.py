@@ -8,18 +8,19 @@ positions set to the committed offsets. So there is one way of recovering, and i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from correlator.domain import IncidentEvent
 from correlator.pager.connection import Outage, pause
 from correlator.pager.courier import Channel, Clock, Courier
 from correlator.pager.exchange import Backoff
+from correlator.pager.fence import Fence, Turn
 from correlator.pager.mark import Mark
 from correlator.pager.metrics import PagerMetrics
 from correlator.pager.offsets import Position
@@ -34,6 +35,7 @@ GRACE_SECONDS = 5.0
 BEGIN_SECONDS = 60.0
 COMMIT_SECONDS = 5.0
 STOP_SECONDS = 15.0
+METADATA_MILLISECONDS = 5000
 BATCH_RECORDS = 500
 #: Events in memory at which reading pauses: at some 5 kB each about 50 MB.
 MAX_EVENTS_HELD = 10_000
@@ -127,6 +129,9 @@ class Intake:
             enable_auto_commit=False,
             # The first start and an expired offset: from the beginning, for in doubt the page goes out.
             auto_offset_reset="earliest",
+            # Who leads the group shares out the partitions it knows of, after an outage perhaps none. It sees that with
+            # the next metadata: by default after five minutes in which nobody is paged.
+            metadata_max_age_ms=METADATA_MILLISECONDS,
             **self._settings,
         )
         try:
@@ -207,7 +212,11 @@ class Intake:
             self._metrics.kafka_up.labels(self.target).set(1)
             self._outage.succeeded()
 
-    def new_courier(self, marks: dict[str, Any], partitions: frozenset[int]) -> Courier:
+    def new_fence(self, ask: Callable[[], Awaitable[Turn]]) -> Fence:
+        """Make the fence of an assignment."""
+        return Fence(ask=ask, monotonic=self._clock.monotonic)
+
+    def new_courier(self, marks: dict[str, Any], partitions: frozenset[int], fence: Fence) -> Courier:
         """Make the courier of an assignment."""
         return Courier(
             channel=self._channel,
@@ -217,6 +226,7 @@ class Intake:
             clock=self._clock,
             metrics=self._metrics,
             partitions=partitions,
+            may_speak=fence.passes,
         )
 
     async def recall(self) -> dict[str, Any]:
@@ -252,6 +262,7 @@ class _Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._announced: frozenset[TopicPartition] | None = None
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._running: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._paused = False
         self._failure: BaseException | None = None
         self.courier: Courier | None = None
@@ -289,8 +300,10 @@ class _Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if self._announced is not announced:
             return
         self._assigned, self._paused = announced, False
-        self.courier = self._intake.new_courier(marks, frozenset(part.partition for part in announced))
+        fence = self._intake.new_fence(self._ask)
+        self.courier = self._intake.new_courier(marks, frozenset(part.partition for part in announced), fence)
         self._running = asyncio.create_task(self.courier.run())
+        self._beating = asyncio.create_task(fence.beat())
         self._consumer.resume(*announced)
         log.info("delivering", target=self._intake.target, partitions=len(announced), incidents_remembered=len(marks))
 
@@ -323,13 +336,33 @@ class _Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def end(self) -> None:
         """Close the courier and commit what it finished."""
-        courier, running = self.courier, self._running
-        self.courier = self._running = None
+        courier, running, beating = self.courier, self._running, self._beating
+        self.courier = self._running = self._beating = None
         if courier is None or running is None:
             return
+        if beating is not None:
+            beating.cancel()
         await courier.close(GRACE_SECONDS)
         await running
         await self._commit(courier)
+
+    async def _ask(self) -> Turn:
+        """Ask whether the partitions are still ours: only then the broker takes our offsets."""
+        courier = self.courier
+        if courier is None:
+            return Turn.ANOTHERS
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                offsets = {}
+                for place in self._assigned:
+                    lowest = courier.offsets.lowest_unfinished(place.partition)
+                    offsets[place] = await self._consumer.position(place) if lowest is None else lowest
+                await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            return Turn.ANOTHERS
+        except (KafkaError, TimeoutError):
+            return Turn.UNKNOWN
+        return Turn.OURS
 
     async def _commit(self, courier: Courier) -> None:
         due = courier.offsets.to_commit()

@@ -35,6 +35,11 @@ class Offsets:
         while unfinished and unfinished[0] in finished:
             finished.remove(unfinished.popleft())
 
+    def lowest_unfinished(self, partition: int) -> int | None:
+        """Return the offset at which a restart has to begin; None where all that was read is finished."""
+        unfinished = self._unfinished.get(partition)
+        return unfinished[0] if unfinished else None
+
     @property
     def outstanding(self) -> int:
         """How many records were read and not finished, or wait behind one that is not."""

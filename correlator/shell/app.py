@@ -39,8 +39,8 @@ from topology.graph import ServiceGraph
 
 _log = structlog.get_logger("correlator.worker")
 
-#: A broker's restart is waited out; what is longer ends the worker, whose successor waits at its start.
-_SEND_TIMEOUT_SECONDS = 120
+#: A broker that answers no request for so long is asked again, or the one that leads in its place.
+_SEND_TIMEOUT_SECONDS = 20
 _RELEASE_SECONDS = 5.0
 
 
@@ -156,6 +156,7 @@ class CorrelatorApp(WorkerApp):
             await self.correlate.load(numbers)
             await self._announce_topology()
             self.ingest.positions.clear()
+            self.ingest.assigned_at = wall_clock()
             self._loaded = True
         except Exception as error:
             # Faust would only log it and read on.
@@ -314,6 +315,9 @@ def settings(config: Config) -> dict[str, Any]:
         "broker_request_timeout": max(30.0, session),
         "broker_commit_interval": 1.0,
         "consumer_auto_offset_reset": "earliest",
+        # Who leads the group shares out the partitions it knows of, and after an outage it may not know of any of a
+        # topic. Only with the next metadata it sees that, and all rest until then: by default for five minutes.
+        "consumer_metadata_max_age_ms": 5000,
         "consumer_max_fetch_size": max(1 << 20, record_bytes(config) + ENVELOPE_BYTES),
         "producer_linger": 0.005,
         "producer_max_batch_size": 256_000,

@@ -20,6 +20,7 @@ from faust.types import TP, StreamT
 
 from correlator.config import Config
 from correlator.domain import AlertEvent
+from correlator.engine.deliveries import UNKNOWN, Session
 from correlator.errors import InputError
 from correlator.formats import log
 from correlator.formats.alert import ParsedAlert
@@ -145,7 +146,7 @@ class Reader:
 
 
 def divide(
-    reading: Reading, *, partition: int, offset: int, floor: int, largest: int
+    reading: Reading, *, partition: int, offset: int, floor: int, largest: int, session: Session = UNKNOWN
 ) -> tuple[list[tuple[str, bytes]], list[InputError]]:
     """Return the records of the log that a reading makes, with their scopes, none above `largest` bytes.
 
@@ -159,7 +160,14 @@ def divide(
         while pending:
             some = pending.pop()
             part = scope if number == 0 else f"{scope}#{number}"
-            source = log.Source(partition=partition, offset=offset, part=part, floor=floor)
+            source = log.Source(
+                partition=partition,
+                offset=offset,
+                part=part,
+                floor=floor,
+                generation=session.generation,
+                assigned_at=session.assigned_at,
+            )
             data = log.encode(log.Alerts(at=reading.at, events=some, source=source))
             if len(data) <= largest:
                 made.append((scope, data))
@@ -196,6 +204,8 @@ class Ingest:
         self._metrics = metrics
         self.handled = 0
         self.positions: dict[TP, int] = {}
+        #: When the present partitions were assigned, milliseconds.
+        self.assigned_at = 0
         self.closing = False
 
     async def run(self, stream: StreamT[Any]) -> None:
@@ -206,7 +216,7 @@ class Ingest:
             if self.closing or event.message.generation_id != generation:
                 continue
             started = time.perf_counter()
-            await self._forward(event.value, event.message.tp)
+            await self._forward(event.value, event.message.tp, Session(generation, self.assigned_at))
             self._metrics.processing.labels("ingest").observe(time.perf_counter() - started)
             if self._app.generation() != generation:
                 continue  # the next owner of the partitions forwards them again, and the engine knows them again
@@ -214,7 +224,7 @@ class Ingest:
             self.positions[event.message.tp] = event.message.offset + 1
             self.handled += len(event.value)
 
-    async def _forward(self, bulk: Bulk, place: TP) -> None:
+    async def _forward(self, bulk: Bulk, place: TP, session: Session) -> None:
         """Return when everything that comes of the messages is acknowledged."""
         sent: list[asyncio.Future[Any]] = []
         partitions = await self._publisher.partitions(self._events_topic)
@@ -231,7 +241,12 @@ class Ingest:
                         sent += await self._tick(reading.at, partitions)
                     continue
                 records, too_large = divide(
-                    reading, partition=message.partition, offset=message.offset, floor=floor, largest=self._largest
+                    reading,
+                    partition=message.partition,
+                    offset=message.offset,
+                    floor=floor,
+                    largest=self._largest,
+                    session=session,
                 )
                 for scope, data in records:
                     parcels.add(scope, data, reading.at)

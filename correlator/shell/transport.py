@@ -15,6 +15,10 @@ from faust.types import TP
 
 from correlator.shell.bulk import BulkConsumer
 
+#: An outage is waited out: nothing is lost meanwhile, and a new worker could only wait, too. A worker for which alone
+#: nothing moves, although Kafka answers, is ended by the watchdog.
+_PATIENCE_SECONDS = 30 * 86_400
+
 #: Where to go on in each partition of a topic; None for a partition that must not be read yet.
 Positions = Callable[[TP], int | None]
 
@@ -25,6 +29,12 @@ class SeekingConsumer(BulkConsumer):
     Faust seeks to the committed offsets in two places (after a rebalance and when a fetch returns into a stopped
     flow) and does not seek where nothing is committed. All of it goes through `perform_seek`.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._floors: dict[TP, int] = {}
+        self._seeks = 0
+        self._sought: dict[TP, int | None] = {}
 
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its processing has to go on."""
@@ -43,25 +53,56 @@ class SeekingConsumer(BulkConsumer):
         for place, offset in targets.items():
             self._read_offset[place] = offset or None
             self._committed_offset[place] = offset or None
+        self._seeks += 1
+        self._sought = {place: offset or None for place, offset in targets.items()}
+        self._floors = {TP(place.topic, place.partition): offset or 0 for place, offset in committed.items()}
         app.on_positions(targets)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit; what was begun for an assignment before this one must not count for this one.
+
+        Faust would note it all the same, see a gap up to where this one began, and never commit the partition again.
+        """
+        seeks = self._seeks
+        is_committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if self._seeks != seeks:
+            self._committed_offset.update(self._sought)
+        return is_committed
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        is_committed = bool(await super()._commit(offsets))
+        if is_committed:
+            self._floors.update(offsets)
+        return is_committed
 
     def session_generation(self) -> int:
         """Return the generation of the group that the broker took us into last; -1 when it has thrown us out."""
         return int(self._thread._ensure_consumer()._coordinator.generation)
 
     def committed_offset(self, partition: TP) -> int:
-        """Return below which offset nothing of the partition will be delivered again."""
-        return self._committed_offset[partition] or 0
+        """Return below which offset nothing of the partition will be delivered again.
+
+        Faust's own account also counts commits that failed, and is empty while partitions are revoked.
+        """
+        return self._floors.get(partition, 0)
 
 
 class IdempotentProducer(driver.Producer):
-    """Waits for all replicas and lets the broker drop what a retry sends twice.
+    """Waits for all replicas, lets the broker drop what a retry sends twice, and waits out any outage.
 
-    Faust does so only for its transactions.
+    Faust does the first two only for its transactions. Its client gives up a record when it is as old as one request
+    may last; so either an outage ended the worker, or a broker that hangs was waited for as long as an outage may last.
     """
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        # How long `send` waits for room, and a record for its acknowledgement; requests keep the configured time-out.
+        producer._request_timeout_ms = 1000 * _PATIENCE_SECONDS
+        producer._message_accumulator._batch_ttl = _PATIENCE_SECONDS
+        return producer
 
 
 class Transport(driver.Transport):

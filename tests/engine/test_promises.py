@@ -115,6 +115,17 @@ def test_a_resolve_is_told_only_when_the_last_member_is_over_and_stayed_so() -> 
     assert _clock(1200 + 300) <= history[-1].published_at <= _clock(1200 + 302)
 
 
+@pytest.mark.parametrize("late", [0, 600, 1200, 3600])
+def test_a_resolve_is_told_however_late_the_news_of_the_end_comes(late: int) -> None:
+    # A backlog: what was sent before the end arrives after it, and the news of the end last.
+    began, ended = 0, 1000
+    firing = [event("db", "PostgresDown", second, started=began) for second in range(began, ended + late, 100)]
+    end = event("db", "PostgresDown", ended + late, Status.RESOLVED, started=began, ends=ended)
+    done = run([*firing, end], GRAPH, ALWAYS)
+    assert [one.action for one in done.published] == [Action.OPENED, Action.RESOLVED]
+    assert done.published[-1].published_at <= _clock(ended + late + 302)
+
+
 @pytest.mark.parametrize("again", [200, 600])
 def test_what_fires_again_before_the_resolve_stays_the_same_incident_without_a_page(again: int) -> None:
     events = [

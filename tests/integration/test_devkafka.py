@@ -21,8 +21,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from correlator import devkafka
-from correlator.devkafka import Broker, BrokerError, Unavailable
+from correlator.devkafka import Broker, BrokerError, Unavailable, jars, ports
 
 OLD_INSTANT = 1_546_300_800_000  # 2019-01-01T00:00:00Z
 DEVKAFKA = [sys.executable, "-m", "correlator.devkafka"]
@@ -136,21 +135,38 @@ async def test_a_kill_keeps_all_that_was_acknowledged(mortal_kafka: Broker) -> N
     await produce(mortal_kafka, "killed", values)
     mortal_kafka.kill()
     assert mortal_kafka.pids == []
-    assert not devkafka.answers(int(mortal_kafka.bootstrap_servers.rpartition(":")[2]))
+    assert not ports.answers(int(mortal_kafka.bootstrap_servers.rpartition(":")[2]))
     mortal_kafka.restart()
     assert await consume(mortal_kafka, "killed") == values
 
 
-async def test_of_three_nodes_one_may_die(kafka: Broker) -> None:
+async def test_of_three_nodes_one_may_die_end_or_be_suspended(kafka: Broker) -> None:
     with Broker(nodes=3) as cluster:
         await create_topic(cluster, "replicated", copies=3)
         await produce(cluster, "replicated", [b"three nodes"])
         cluster.kill(2)
-        await produce(cluster, "replicated", [b"two nodes"])
+        await produce(cluster, "replicated", [b"one killed"])
         assert len(cluster.pids) == 2
         cluster.restart(2)
+        cluster.pause(3)
+        await produce(cluster, "replicated", [b"one suspended"])
+        cluster.resume(3)
+        cluster.end(1)
+        await produce(cluster, "replicated", [b"one ended"])
+        assert len(cluster.pids) == 2
+        cluster.restart(1)
         assert len(cluster.pids) == 3
-        assert await consume(cluster, "replicated") == [b"three nodes", b"two nodes"]
+        expected = [b"three nodes", b"one killed", b"one suspended", b"one ended"]
+        assert await consume(cluster, "replicated") == expected
+
+
+async def test_a_suspended_node_can_be_ended(kafka: Broker) -> None:
+    with Broker() as broker:
+        broker.pause()
+        broker.end()
+        assert broker.pids == []
+        with pytest.raises(BrokerError, match="node 1 does not run"):
+            broker.resume()
 
 
 def test_a_wrong_property_fails_the_start_with_the_words_of_kafka(kafka: Broker) -> None:
@@ -161,11 +177,11 @@ def test_a_wrong_property_fails_the_start_with_the_words_of_kafka(kafka: Broker)
 
 
 def test_a_port_taken_by_another_is_exchanged_for_one_that_is_free(kafka: Broker) -> None:
-    (taken,) = devkafka.free_ports(1)
-    offers = iter([[taken, *devkafka.free_ports(1)], devkafka.free_ports(2)])
+    (taken,) = ports.free_ports(1)
+    offers = iter([[taken, *ports.free_ports(1)], ports.free_ports(2)])
     with socket.create_server(("127.0.0.1", taken)), Broker(find_ports=lambda _: next(offers)) as broker:
         assert broker.bootstrap_servers != f"127.0.0.1:{taken}"
-        assert devkafka.answers(int(broker.bootstrap_servers.rpartition(":")[2]))
+        assert ports.answers(int(broker.bootstrap_servers.rpartition(":")[2]))
     assert next(offers, None) is None
 
 
@@ -188,11 +204,11 @@ def test_run_prints_its_address_and_stops_on_a_signal(kafka: Broker, tmp_path: P
     with subprocess.Popen([*DEVKAFKA, "run"], stdout=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stdout is not None
         host, _, port = process.stdout.readline().strip().partition(":")
-        assert (host, devkafka.answers(int(port))) == ("127.0.0.1", True)
+        assert (host, ports.answers(int(port))) == ("127.0.0.1", True)
         assert list(tmp_path.iterdir())
         process.send_signal(signum)
         assert process.wait(timeout=60) == 0
-    assert not devkafka.answers(int(port))
+    assert not ports.answers(int(port))
     assert not list(tmp_path.iterdir())
 
 
@@ -201,7 +217,7 @@ def test_start_leaves_a_broker_in_the_background_until_stop(kafka: Broker, tmp_p
     option = ["--state-file", str(file)]
     subprocess.run([*DEVKAFKA, "start", *option], check=True, stdout=subprocess.DEVNULL)
     state = json.loads(file.read_text())
-    assert devkafka.answers(state["port"])
+    assert ports.answers(state["port"])
     again = subprocess.run([*DEVKAFKA, "start", *option], capture_output=True, text=True)
     assert (again.returncode, "a broker may run" in again.stderr) == (1, True)
     subprocess.run([*DEVKAFKA, "stop", *option], check=True)
@@ -211,9 +227,9 @@ def test_start_leaves_a_broker_in_the_background_until_stop(kafka: Broker, tmp_p
 
 
 def test_the_real_jars_come_over_http_too(kafka: Broker, tmp_path: Path) -> None:
-    jars = devkafka.fetch()
-    pins = devkafka.read_pins(devkafka.bundle_folder() / "kafka.sha256")
-    home = str(jars[0]).removesuffix(pins[0].path)
+    real = jars.fetch()
+    pins = jars.read_pins(jars.bundle_folder() / "kafka.sha256")
+    home = str(real[0]).removesuffix(pins[0].path)
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -223,8 +239,8 @@ def test_the_real_jars_come_over_http_too(kafka: Broker, tmp_path: Path) -> None
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         base = f"http://127.0.0.1:{server.server_address[1]}"
-        environ = {"PATH": "", "CORRELATOR_CACHE": str(tmp_path), devkafka.REPOSITORY_VARIABLE: base}
-        brought = devkafka.fetch(environ)
+        environ = {"PATH": "", "CORRELATOR_CACHE": str(tmp_path), jars.REPOSITORY_VARIABLE: base}
+        brought = jars.fetch(environ)
         server.shutdown()
         thread.join()
     assert [jar.relative_to(tmp_path).parts[1:] for jar in brought] == [Path(pin.path).parts for pin in pins]

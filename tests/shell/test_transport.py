@@ -1,0 +1,91 @@
+"""What our consumer makes of Faust's account of commits, with a thread that stands for Kafka's client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from faust.types import TP
+
+from correlator.shell.transport import SeekingConsumer, WorkerApp
+
+PLACE = TP("log", 0)
+RAW = TP("raw", 0)
+
+
+class App(WorkerApp):
+    """Goes on at offset 40 of its log, where the snapshot ends."""
+
+    log_topic = PLACE.topic
+
+    def position_of(self, partition: TP) -> int | None:
+        return 40
+
+
+class Client:
+    """The thread behind a consumer: the group has committed 7 of everything, and commits end as told."""
+
+    def __init__(self, *, accepts: bool = True) -> None:
+        self.accepts = accepts
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    def assignment(self) -> set[TP]:
+        return {PLACE, RAW}
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return {PLACE: 7, RAW: 7}
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        pass
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.accepts
+
+
+class Outbox:
+    """Stands for the producer, of which a commit asks that nothing is under way."""
+
+    async def flush(self) -> None:
+        pass
+
+
+def consumer_of(client: Client) -> Any:
+    app: Any = App("test", broker="aiokafka://127.0.0.1:1", web_enabled=False, topic_disable_leader=True)
+    app.producer = Outbox()
+    consumer: Any = SeekingConsumer(
+        app.transport, callback=print, on_partitions_revoked=print, on_partitions_assigned=print
+    )
+    consumer._thread = client
+    return consumer
+
+
+async def test_a_commit_that_ends_after_partitions_changed_hands_leaves_no_gap_that_stops_commits() -> None:
+    client = Client()
+    consumer = consumer_of(client)
+    await consumer.perform_seek()
+    client.meanwhile = consumer.perform_seek
+    await consumer._commit_offsets({PLACE: 20, RAW: 9})
+    consumer._acked[PLACE] = [40, 41]
+    consumer._acked[RAW] = [7, 8]
+    assert consumer._new_offset(PLACE) == 42
+    assert consumer._new_offset(RAW) == 9
+
+
+async def test_an_ordinary_commit_counts() -> None:
+    consumer = consumer_of(Client())
+    await consumer.perform_seek()
+    await consumer._commit_offsets({PLACE: 45, RAW: 9})
+    assert consumer._committed_offset[PLACE] == 45
+    assert consumer.committed_offset(RAW) == 9
+
+
+async def test_the_floor_is_what_the_broker_has_taken_also_while_partitions_are_revoked() -> None:
+    consumer = consumer_of(Client(accepts=False))
+    assert consumer.committed_offset(RAW) == 0
+    await consumer.perform_seek()
+    await consumer._commit_offsets({RAW: 9})
+    assert consumer.committed_offset(RAW) == 7
+    consumer._committed_offset.pop(RAW)
+    assert consumer.committed_offset(RAW) == 7
