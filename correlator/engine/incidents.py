@@ -294,8 +294,8 @@ class Lifecycle(msgspec.Struct):
             incident.status = IncidentStatus.RESOLVED
             incident.resolved_at = self.now
             yield self._publish(incident, Action.MERGED, page=False)
-            if (seed := self.scope.nodes.get(incident.seed)) is not None:
-                seed.seeded += 1  # the id is used up
+        if incident.revision and (seed := self.scope.nodes.get(incident.seed)) is not None:
+            seed.seeded += 1  # the id is used up
         del self.scope.incidents[incident.id]
 
     def _forget(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
