@@ -61,7 +61,7 @@ class SeekingConsumer(BulkConsumer):
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """Commit; what was begun for an assignment before this one must not count for this one.
 
-        Faust would note it all the same, see a gap up to where this one began, and never commit the partition again.
+        Faust would note it all the same, and not commit what this assignment deals with until it is beyond it.
         """
         seeks = self._seeks
         is_committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
