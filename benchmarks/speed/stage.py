@@ -149,7 +149,7 @@ class Stage:
                 return Rate(a_second=count / (at - begin[0]), a_core_second=count / (spent - begin[1]))
             if any(worker.process.poll() is not None for worker in workers):
                 raise RuntimeError(f"a worker ended:\n{self._log.read_text()[-3000:]}")
-            time.sleep(0.1)
+            time.sleep(0.5)  # to look is work for the worker
         raise RuntimeError(f"not all is applied:\n{self._log.read_text()[-3000:]}")
 
     def wait_ready(self, workers: Sequence[Worker]) -> None:
