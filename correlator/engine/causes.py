@@ -46,8 +46,10 @@ LATE_DENSITY = 0.0
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
 COVERAGE = 0.6
-#: Two services that the same service depends on: perhaps one depends on the other and the graph does not know.
-SIBLING_STRENGTH = 0.06
+#: On how many services beyond those that the graph leads to a fault shows, on average: no graph is whole.
+BEYOND_THE_GRAPH = 20.0
+OWN_CAUSE = 1.0
+MOST_BEYOND = 1.0
 #: A path known from a text only.
 MENTION_STRENGTH = 0.3
 #: The same service, an episode earlier.
@@ -107,7 +109,7 @@ class Path(msgspec.Struct, frozen=True):
     hops: int
     via: str = ""
     downward: bool = False
-    sibling: bool = False  # over what depends on both; `via` names it
+    unknown: bool = False  # the graph does not lead there
 
 
 class Paths:
@@ -221,8 +223,10 @@ class Explainer:
         travel = _DESCENDS if path.downward else _CLIMBS
         kind = _weakest(victim, travel)
         strength = path.strength
-        if path.hops == 2 and not path.sibling:
+        if path.hops == 2 and not path.unknown:
             strength *= 1 - COVERAGE  # the service between ought to have spoken
+        if path.unknown and any(k in (Kind.DOWN, Kind.SATURATION) for k in victim.kinds):
+            strength *= OWN_CAUSE
         delay = self.delay(victim.onset_at - cause.onset_at, path.hops, alive=cause.firing > 0)
         if cause.since and victim.onset_at - cause.since > SPAN * 1000 * self._window:
             delay = min(delay, LATE_DENSITY if cause.firing else 0.0)

@@ -13,13 +13,14 @@ from itertools import pairwise
 import msgspec
 
 from correlator.engine.causes import (
+    BEYOND_THE_GRAPH,
+    MOST_BEYOND,
     CALL_STRENGTH,
     COVERAGE,
     DOWNWARD,
     FAULT_RATE,
     MENTION_STRENGTH,
     RELAPSE_STRENGTH,
-    SIBLING_STRENGTH,
     Explainer,
     Path,
     Paths,
@@ -37,8 +38,6 @@ _MIN_COVER_GAIN = 1.5
 _SILENT_COST = math.log(3)
 #: Quiet dependents count less than fully: their silences are correlated (a dead exporter, a rule nobody wrote).
 _QUIET_TEMPER = 0.5
-#: What many services share relates none of them.
-_MAX_SIBLING_PARENTS = 8
 #: How much of a service a fault may take: all, half, an endpoint.
 _ALPHAS = (1.0, 0.5, 0.2)
 
@@ -86,18 +85,23 @@ class _Live:
 def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
     best: dict[int, Link] = {}
     for path in ways:
-        if path.hops == 2 and path.via in live.nodes and not path.sibling:
+        if path.hops == 2 and path.via in live.nodes:
             continue  # the service between speaks for itself
         for cause in live.nodes[path.cause]:
-            density = explainer.by(victim, cause, path) if cause.id != victim.id else 0.0
-            if density <= 0:
+            link = _link(victim, cause, path, explainer) if cause.id != victim.id else None
+            if link is None:
                 continue
             known = best.get(cause.id)
-            log_density = round(math.log(density), 9)
-            if known is None or log_density > known.log_density:
-                own_trouble = any(kind in CAUSE_LIKE for kind in cause.kinds)
-                best[cause.id] = Link(cause.id, log_density, path, own_trouble)
+            if known is None or link.log_density > known.log_density:
+                best[cause.id] = link
     return list(best.values())
+
+
+def _link(victim: Node, cause: Node, path: Path, explainer: Explainer) -> Link | None:
+    density = explainer.by(victim, cause, path)
+    if density <= 0:
+        return None
+    return Link(cause.id, round(math.log(density), 9), path, any(kind in CAUSE_LIKE for kind in cause.kinds))
 
 
 def _relapse(node: Node, nodes: Mapping[int, Node]) -> Link | None:
@@ -149,7 +153,7 @@ def plant(nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, publish
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    _adopt(nodes, parents, links, alone, published, paths, explainer)
+    _join(nodes, parents, links, alone, faults, noises, published, paths, explainer)
     covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -170,40 +174,46 @@ def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
     return choice
 
 
-def _adopt(
+LEAF = False
+
+
+def _join(
     nodes: Mapping[int, Node],
     parents: dict[int, int],
     links: dict[int, list[Link]],
     alone: Mapping[int, float],
+    faults: Mapping[int, float],
+    noises: Mapping[int, float],
     published: Mapping[int, bool],
     paths: Paths,
     explainer: Explainer,
 ) -> None:
-    """Give lone nodes to a sibling's tree: perhaps one depends on the other and the graph does not know.
+    """Give what no known path explains to another tree: no graph is whole, and faults seldom begin together.
 
-    What explains others and shows a cause of its own is not adopted: two stories below one gateway stay two.
+    The more services there are, the less one that is in trouble at the same time says: `BEYOND_THE_GRAPH` is shared by all.
     """
-    live = _Live(nodes)
     inner = set(parents.values())
+    roots = [
+        key
+        for key, parent in parents.items()
+        if not parent and (key in inner or published[key] or faults[key] > noises[key])
+    ]
+    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), len({node.service for node in nodes.values()})))
     for key, node in nodes.items():
-        if parents[key] or node.frozen or (key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
+        if parents[key] or node.frozen or (LEAF and key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
             continue
-        siblings = _links(node, _siblings(node.service, live, paths), live, explainer)
-        others = [link for link in siblings if not _leads_into(link.cause, parents, {key})]
+        unknown = [Path(nodes[root].service, strength, 2, unknown=True) for root in roots]
+        others = [
+            link
+            for root, path in zip(roots, unknown, strict=True)
+            if root != key
+            and not _leads_into(root, parents, {key})
+            and (link := _link(node, nodes[root], path, explainer)) is not None
+        ]
         chosen = _best(node, others, alone[key], published[key])
         if chosen:
             parents[key] = chosen
-            links[key] = [*links[key], *(link for link in siblings if link.cause == chosen)]
-
-
-def _siblings(service: str, live: _Live, paths: Paths) -> Iterable[Path]:
-    dependents = paths.graph.dependents(service)
-    if len(dependents) > _MAX_SIBLING_PARENTS:
-        return
-    for caller in dependents:
-        for name, _ in paths.graph.dependencies(caller):
-            if name in live.nodes and name != service:
-                yield Path(name, SIBLING_STRENGTH, 2, via=caller, sibling=True)
+            links[key] = [*links[key], *(link for link in others if link.cause == chosen)]
 
 
 def _break_cycles(
