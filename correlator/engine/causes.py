@@ -99,6 +99,9 @@ LASTING_SHARE = 0.15
 FAULT_LASTS = 6.0
 #: Beyond so many windows, age says no more.
 LONGEST = 9.0
+#: How far a ranker looks for what a service depends on, and at how many services at most.
+_NEAR_HOPS = 3
+_MAX_NEAR = 1000
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -122,6 +125,7 @@ class Paths:
         self._max_hops = max_hops
         self._upward: dict[str, tuple[Path, ...]] = {}
         self._voices: dict[tuple[str, float], tuple[float, dict[str, float]]] = {}
+        self._near: dict[str, dict[str, int]] = {}
 
     def from_dependencies(self, service: str) -> tuple[Path, ...]:
         """Return the paths from what `service` depends on, one or two hops away, by strength and name."""
@@ -146,6 +150,20 @@ class Paths:
                 strength = strength_of(dict(self.graph.dependencies(dependent))[service])
                 each[dependent] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
             known = self._voices[service, alpha] = (sum(each.values()), each)
+        return known
+
+    def hops_to(self, service: str) -> dict[str, int]:
+        """Return what `service` depends on within three hops, the nearest first, with the number of hops."""
+        known = self._near.get(service)
+        if known is None:
+            if len(self._near) >= 50_000:
+                self._near.clear()
+            known, ring = {}, [service]
+            for hops in range(1, _NEAR_HOPS + 1):
+                ring = list(dict.fromkeys(name for inner in ring for name, _ in self.graph.dependencies(inner)))
+                ring = [name for name in ring if name not in known and name != service][: _MAX_NEAR - len(known)]
+                known.update(dict.fromkeys(ring, hops))
+            self._near[service] = known
         return known
 
     def _find(self, service: str) -> tuple[Path, ...]:
@@ -192,6 +210,18 @@ class Explainer:
         if not changed or not 0 <= node.onset_at - changed <= 1_800_000:
             return rate
         return rate * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
+
+    def background(self, service: str, name: str) -> float:
+        """Return the expected firings per second of `name` on `service` by noise alone."""
+        return self._rate(service, name)
+
+    def changed_at(self, service: str) -> int:
+        """Return when the service was last changed, 0 if it was not of late."""
+        return self._changed_at(service)
+
+    def age_ms(self, node: Node) -> int:
+        """Return how long the node has lasted, or did."""
+        return max(0, (self._now if node.firing else node.ended_at) - node.onset_at)
 
     def noise(self, node: Node) -> float:
         """Return the density of the node being everyday noise that lasts as long as it does."""

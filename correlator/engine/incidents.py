@@ -20,7 +20,8 @@ from correlator.engine import report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree, candidates
-from correlator.engine.ranking import Ranker
+from correlator.engine.features import Scene
+from correlator.engine.ranking import Ranker, Suspects
 from correlator.engine.roots import Root, rank
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
@@ -244,7 +245,7 @@ class Lifecycle(msgspec.Struct):
         if self.now < ready_at and not worse:
             self._due(incident, ready_at)
             return
-        roots = self._roots(members)
+        roots = self._roots(incident, members)
         incident.nodes_ranked = len(members)
         best = roots[0]
         told = next((known.probability for known in roots if known.service == incident.root), 0.0)
@@ -270,7 +271,7 @@ class Lifecycle(msgspec.Struct):
     def _earlier(self, incident: Incident, members: list[Node]) -> Incident | None:
         """Return the incident that this one continues: quiet or just resolved, with the same alerts or root."""
         fingerprints = {name for node in members for name in node.members}
-        root = self._roots(members)[0].service
+        root = self._roots(incident, members)[0].service
         horizon = self.now - round(1000 * self.config.reopen_window_seconds)
         for other in sorted(self.scope.incidents.values(), key=lambda known: (-known.created_at, known.id)):
             recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
@@ -321,11 +322,12 @@ class Lifecycle(msgspec.Struct):
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
-    def _roots(self, members: list[Node]) -> list[Candidate]:
+    def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
         nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
         links = candidates(nodes, self.paths, self.explainer)
         roots = rank(nodes, links, self.paths, self.explainer)
-        chances = self.ranker.probabilities(roots)
+        scene = Scene(nodes, links, self.paths, self.explainer)
+        chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
         ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
         return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
 
@@ -339,7 +341,7 @@ class Lifecycle(msgspec.Struct):
     ) -> Output:
         members = self._members(incident)
         if members:
-            roots = roots or self._roots(members)
+            roots = roots or self._roots(incident, members)
             incident.last_roots = roots
             incident.severity = max((incident.severity, _severity(members)), key=lambda severity: severity.rank)
             services = dict.fromkeys(
