@@ -65,7 +65,7 @@ def main() -> None:
 @click.option("--alerts", metavar="FILE", help="Alert events, one JSON object a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
 @click.option("--topology", "topologies", multiple=True, type=_PATH, help="Topology, JSON or YAML.")
-@click.option("--model", "model_path", type=_PATH, help="Folder of trained models.")
+@click.option("--model", metavar="DIR", help="Folder of a trained model; default: the shipped one; none: without.")
 @click.option("--incidents", type=_PATH, help="Write incident events here.")
 @click.option("--assignments", type=_PATH, help="Write one line per input event here.")
 @click.option("--rejected", type=_PATH, help="Write unusable lines here, with the reason.")
@@ -76,7 +76,7 @@ def replay(
     alerts: str | None,
     log_name: str | None,
     topologies: tuple[Path, ...],
-    model_path: Path | None,
+    model: str | None,
     incidents: Path | None,
     assignments: Path | None,
     rejected: Path | None,
@@ -86,17 +86,16 @@ def replay(
     overrides: tuple[str, ...],
 ) -> None:
     """Run the engine over a file, without Kafka: the same input gives the same output."""
+    from correlator import rankers
     from correlator.replay import LogReplay, Replay
     from correlator.shell.lines import lines, open_lines
     from correlator.sinks import Sinks
-    from models import artifact
-    from models.ranker import TemperedRanker
 
     if (alerts is None) == (log_name is None):
         raise click.UsageError("give either --alerts or --log")
     config = load(config_path, overrides)
     graphs = [topology_file.load(path) for path in topologies]
-    ranker = None if model_path is None else TemperedRanker(artifact.load(model_path))
+    ranker = rankers.chosen(model or config.worker.model)
     name = alerts or log_name or "-"
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -248,6 +247,35 @@ def simulate(preset: str, seed: int, out: Path, topology_path: Path | None, over
     from correlator.simulator import command
 
     click.echo(command.written(command.run(preset, seed, out, topology_path, overrides)))
+
+
+@cli.command()
+@click.option("--out", type=_PATH, required=True, help="Folder for the model.")
+@click.option(
+    "--labelled",
+    multiple=True,
+    metavar="[SYSTEM=]DIR",
+    help="Folder with alerts.jsonl, topology.json and truth.json; repeatable. Streams of one system are judged together.",
+)
+@click.option("--simulate", "simulated", multiple=True, metavar="PRESET:SEED[-LAST]", help="Simulated streams too.")
+@_configured
+def train(
+    out: Path,
+    labelled: tuple[str, ...],
+    simulated: tuple[str, ...],
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Fit the ranker of root causes on labelled streams; save it with its provenance and its scores."""
+    from correlator.training import command
+
+    if not labelled and not simulated:
+        raise click.UsageError("give --labelled or --simulate")
+    arguments = [part for text in labelled for part in ("--labelled", text)]
+    arguments += [part for text in simulated for part in ("--simulate", text)]
+    arguments += [part for text in overrides for part in ("--set", text)]
+    model = command.run(load(config_path, overrides), out, labelled, simulated, arguments, click.echo)
+    click.echo(command.written(model))
 
 
 @cli.command()

@@ -14,6 +14,10 @@ from correlator.errors import ConfigError
 #: The file of the root ranker within a model's folder.
 RANKER_FILE = "ranker.json"
 RANKER_SCHEMA = "ranker/2"
+#: Features of the first candidate that tell how far to trust its being first.
+OF_THE_FIRST = ("silent", "covers_2", "surprise_share", "lowest", "weight_order", "real")
+#: What a calibrator goes by.
+CALIBRATOR_INPUTS = ("log_odds", "margin", "candidates", *OF_THE_FIRST)
 #: The model that the project ships.
 DEFAULT = Path(__file__).with_name("default")
 
@@ -84,6 +88,8 @@ def _problems(model: RankerModel) -> Iterator[str]:
     numbers = {f"coefficients.{name}": value for name, value in model.coefficients.items()}
     numbers |= {f"calibrator.coefficients.{name}": value for name, value in model.calibrator.coefficients.items()}
     numbers["calibrator.intercept"] = model.calibrator.intercept
+    strange = sorted(model.calibrator.coefficients.keys() - set(CALIBRATOR_INPUTS))
+    yield from (f"calibrator.coefficients.{name}: no such input" for name in strange)
     for name, value in numbers.items():
         if not math.isfinite(value) or abs(value) > 1e6:
             yield f"{name}: {value} is no weight"
@@ -91,6 +97,11 @@ def _problems(model: RankerModel) -> Iterator[str]:
 
 def version(model: RankerModel) -> str:
     """Return a hash of all that changes a decision: the parameters, not their history."""
-    parts = [model.schema, sorted(model.coefficients.items())]
-    parts += [model.calibrator.intercept, sorted(model.calibrator.coefficients.items())]
+    calibrator = model.calibrator
+    parts = (
+        model.schema,
+        sorted(model.coefficients.items()),
+        calibrator.intercept,
+        sorted(calibrator.coefficients.items()),
+    )
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()

@@ -12,13 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.artifact import CalibratorModel
+from models.artifact import CALIBRATOR_INPUTS, OF_THE_FIRST, CalibratorModel
 
 Vector = npt.NDArray[np.float64]
 
-#: Features of the first candidate that tell how far to trust its being first.
-_OF_THE_FIRST = ("silent", "covers_2", "surprise_share", "lowest", "weight_order")
-INPUTS = ("log_odds", "margin", "candidates", *_OF_THE_FIRST)
 _MOST = 8.0
 _STEPS = 50
 
@@ -34,7 +31,7 @@ def inputs(log_chances: Vector, features: Vector, names: Sequence[str]) -> dict[
         "margin": min(_MOST, lead),
         "candidates": math.log(len(order)),
     }
-    return values | {name: float(features[order[0], names.index(name)]) for name in _OF_THE_FIRST}
+    return values | {name: float(features[order[0], names.index(name)]) for name in OF_THE_FIRST}
 
 
 def confidence(model: CalibratorModel, values: Mapping[str, float]) -> float:
@@ -43,7 +40,9 @@ def confidence(model: CalibratorModel, values: Mapping[str, float]) -> float:
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, log_odds))))
 
 
-def fit(answers: Sequence[Mapping[str, float]], right: Sequence[bool], weights: Sequence[float], *, penalty: float) -> CalibratorModel:
+def fit(
+    answers: Sequence[Mapping[str, float]], right: Sequence[bool], weights: Sequence[float], *, penalty: float
+) -> CalibratorModel:
     """Fit on answers to cases that the ranker had not seen, each right or not.
 
     Args:
@@ -54,14 +53,14 @@ def fit(answers: Sequence[Mapping[str, float]], right: Sequence[bool], weights: 
     """
     if not answers:
         raise ValueError("nothing to fit on")
-    table = np.array([[answer[name] for name in INPUTS] for answer in answers])
+    table = np.array([[answer[name] for name in CALIBRATOR_INPUTS] for answer in answers])
     weigh = np.array(weights) / np.sum(weights)
     truth = np.array(right, dtype=np.float64)
     middle = weigh @ table
     spread = np.sqrt(weigh @ (table - middle) ** 2)
     spread = np.where(spread > 1e-6, spread, 1.0)
     design = np.hstack([np.ones((len(table), 1)), (table - middle) / spread])
-    shrink = penalty * np.diag([0.0, *np.ones(len(INPUTS))])
+    shrink = penalty * np.diag([0.0, *np.ones(len(CALIBRATOR_INPUTS))])
     solution = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         chances = 1 / (1 + np.exp(-np.clip(design @ solution, -50, 50)))
@@ -74,5 +73,7 @@ def fit(answers: Sequence[Mapping[str, float]], right: Sequence[bool], weights: 
     coefficients = solution[1:] / spread
     return CalibratorModel(
         intercept=round(float(solution[0] - coefficients @ middle), 6),
-        coefficients={name: round(float(value), 6) for name, value in zip(INPUTS, coefficients, strict=True)},
+        coefficients={
+            name: round(float(value), 6) for name, value in zip(CALIBRATOR_INPUTS, coefficients, strict=True)
+        },
     )

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from correlator.errors import ConfigError
 from models.artifact import RankerModel, version
 from models.calibrator import confidence, inputs
 from models.conditional import log_chances
@@ -31,14 +30,14 @@ class LearnedRanker:
         known: the features that the engine knows.
 
     Raises:
-        ConfigError: the model weighs a feature that the engine does not know.
+        ValueError: the model weighs a feature that the engine does not know.
     """
 
     def __init__(self, model: RankerModel, known: Iterable[str]) -> None:
         names = tuple(known)
         strange = sorted(model.coefficients.keys() - set(names))
         if strange:
-            raise ConfigError("model", [f"coefficients.{name}: no feature of this version" for name in strange])
+            raise ValueError(f"coefficients: {', '.join(strange)}: no feature of this version")
         self._names = names
         self._weights = np.array([model.coefficients.get(name, 0.0) for name in names])
         self._calibrator = model.calibrator
@@ -49,11 +48,13 @@ class LearnedRanker:
         features = suspects.features()
         if not len(features):
             return []
-        log_odds = log_chances(features @ self._weights)
+        log_odds = log_chances(np.round(features @ self._weights, 9))  # beyond, machines differ
         chances = np.exp(log_odds)
         first = float(chances.max())
         sure = confidence(self._calibrator, inputs(log_odds, features, self._names))
         # The first is as likely as such firsts were; the order of all stays.
         others = sure / first if sure < first or first >= 1 else (1 - sure) / (1 - first)
         best = int(chances.argmax())
-        return [round(float(sure if row == best else min(sure, chance * others)), 4) for row, chance in enumerate(chances)]
+        spread = [min(sure, float(chance) * others) for chance in chances]
+        spread[best] = sure
+        return [round(chance, 4) for chance in spread]

@@ -1,8 +1,8 @@
 """What is known of each candidate of an incident, as numbers a learned ranker weighs.
 
 A pure function of the incident's nodes, their explanations and the graph. No name enters: a service is what it says,
-when it began and how it is connected. Every feature stands twice, as it is and relative to the other candidates of the
-same incident: what is much in one incident is little in another.
+when it began and how it is connected. Shares, orders and logarithms set a candidate in relation to the others of its
+incident; what is the same for all of them says nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from correlator.engine.state import Node
 from topology.graph import ServiceKind
 
 _KINDS = tuple(kind for kind in Kind if kind is not Kind.CHANGE)
-#: What is known of a candidate, before it is set in relation to the others.
-RAW = (
+#: The columns of a table of features.
+NAMES = (
     "weight",  # log weight of the explanations that begin with it, below the best one's
     "weight_order",  # 1 / (1 + how many weigh more)
     "alerts",  # ln(1 + number)
@@ -33,6 +33,8 @@ RAW = (
     "rarest",  # surprise of its rarest alert, nats
     "surprise",  # ln(1 + surprise of all its rules)
     "surprise_share",
+    "surprise_share_ln",
+    "real",  # log odds of a fault of its own against noise, 0 to 1
     "severity",  # 0 to 1
     "lasting",  # correlation windows from onset to end or now, ln(1 + ...)
     "firing",
@@ -40,11 +42,14 @@ RAW = (
     "onset",  # exp(-(onset - first onset) / window)
     "onset_sharp",  # the same over an eighth of the window
     "onset_order",  # share of the alerting services that began before it
+    "company",  # share of the incident's surprise that began about when it did
     "accused_by",  # ln(1 + services whose alerts on calls blame it)
     "accuses",
     "mentioned_by",  # ln(1 + services whose alerts name it)
     "mentions",
     "explains",  # share of the services that it may have caused directly
+    "explained_by",  # share of the services that may have caused it directly
+    "isolated",  # neither
     "near_dependents",  # share of the incident's surprise, one hop above it
     "far_dependents",  # two or three hops above
     "near_dependencies",
@@ -57,6 +62,8 @@ RAW = (
     "lowest_2",  # nor what that depends on
     "walk",  # stationary share of a walk from the alerts along dependencies
     "walk_surprise",  # the same from alerts by their surprise
+    "walk_ln",
+    "walk_surprise_ln",
     "callers",  # ln(1 + direct dependents)
     "callees",
     "host",
@@ -71,12 +78,14 @@ RAW = (
     *(f"count_{kind}" for kind in _KINDS),  # ln(1 + alerts of the kind)
     *(f"rarest_{kind}" for kind in _KINDS),
 )
-#: The columns of a table of features.
-NAMES = (*RAW, *(f"{name}_relative" for name in RAW))
-_COLUMN = {name: position for position, name in enumerate(RAW)}
+_COLUMN = {name: position for position, name in enumerate(NAMES)}
 
 _DAY_SECONDS = 86_400
 _LOWEST_WEIGHT = -30.0
+_LEAST_SHARE = 0.01  # below, a share is as good as none
+_MOST_ODDS = 10.0
+#: What begins within an eighth of a window of each other begins together.
+_TOGETHER = 8
 _CHANGE_MS = 1_800_000
 _CHANGE_DECAY_MS = 900_000
 #: Damping and steps of the walk; after so many the rest is below a millionth.
@@ -96,21 +105,22 @@ class Scene(msgspec.Struct, frozen=True):
 
 def table(roots: Sequence[Root], scene: Scene) -> npt.NDArray[np.float64]:
     """Return one row per candidate with the columns `NAMES`."""
-    raw = np.zeros((len(roots), len(RAW)))
+    columns = np.zeros((len(roots), len(NAMES)))
     voices = {service: _Voice(own, scene) for service, own in _by_service(scene.nodes).items()}
     crowd = _Crowd(voices, scene)
     best = max((root.score for root in roots), default=0.0)
-    for row, root in zip(raw, roots, strict=True):
+    walks = {
+        "walk": _walk(roots, crowd, {name: float(voice.alerts) for name, voice in voices.items()}),
+        "walk_surprise": _walk(roots, crowd, {name: voice.surprise for name, voice in voices.items()}),
+    }
+    for number, root in enumerate(roots):
         values = _standing(root, roots, best, crowd) | _place(root.service, crowd)
         voice = voices.get(root.service)
-        values |= {"silent": 1.0} if voice is None else _own(voice, crowd)
+        values |= {"silent": 1.0} if voice is None else _own(voice, root, crowd)
+        values |= {name: float(shares[number]) for name, shares in walks.items()}
+        values |= {f"{name}_ln": _log(values.get(name, 0.0)) for name in ("walk", "walk_surprise", "surprise_share")}
         for name, value in values.items():
-            row[_COLUMN[name]] = value
-    raw[:, _COLUMN["walk"]] = _walk(roots, crowd, {name: float(voice.alerts) for name, voice in voices.items()})
-    raw[:, _COLUMN["walk_surprise"]] = _walk(roots, crowd, {name: voice.surprise for name, voice in voices.items()})
-    spread = raw.std(axis=0)
-    relative = (raw - raw.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
-    columns: npt.NDArray[np.float64] = np.round(np.hstack([raw, relative]), _DIGITS)
+            columns[number, _COLUMN[name]] = round(value, _DIGITS)
     return columns
 
 
@@ -134,6 +144,10 @@ class _Voice:
         for node in own:
             for facet in node.facets:
                 self.kinds[facet.kind] = max(self.kinds[facet.kind], surprises.get(facet.name, 0.0))
+
+
+def _log(share: float) -> float:
+    return math.log(max(share, 0.0) + _LEAST_SHARE)
 
 
 def _surprise(rate: float) -> float:
@@ -241,7 +255,7 @@ def _changed(service: str, crowd: _Crowd) -> float:
     return math.exp(-age / _CHANGE_DECAY_MS) if changed_at and 0 <= age <= _CHANGE_MS else 0.0
 
 
-def _own(voice: _Voice, crowd: _Crowd) -> dict[str, float]:
+def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
     """Return what the service's own alerts say."""
     own, scene = voice.own, crowd.scene
     window_ms = scene.explainer.window_ms
@@ -251,7 +265,8 @@ def _own(voice: _Voice, crowd: _Crowd) -> dict[str, float]:
     for node in own:
         for kind, count in node.kinds.items():
             counts[kind] += count
-    roots = sum(node.parent not in scene.nodes for node in own)
+    tops = sum(node.parent not in scene.nodes for node in own)
+    causes = {scene.nodes[cause].service for node in own for cause in _likely_causes(node, scene)} - {voice.service}
     return {
         "alerts": math.log1p(voice.alerts),
         "alerts_share": voice.alerts / max(crowd.alerts, 1),
@@ -259,21 +274,46 @@ def _own(voice: _Voice, crowd: _Crowd) -> dict[str, float]:
         "rarest": voice.rarest,
         "surprise": math.log1p(voice.surprise),
         "surprise_share": voice.surprise / max(crowd.surprise, 1e-9),
+        "real": max(_odds(node, scene.explainer) for node in own),
         "severity": max(node.severity.rank for node in own) / 4,
         "lasting": math.log1p(lasting / window_ms),
         "firing": float(any(node.firing for node in own)),
         "flapping": float(not any(node.steady for node in own)),
         "onset": math.exp(-late / window_ms),
-        "onset_sharp": math.exp(-8 * late / window_ms),
+        "onset_sharp": math.exp(-_TOGETHER * late / window_ms),
         "onset_order": sum(at < voice.onset_at for at in crowd.onsets) / len(crowd.onsets),
+        "company": _company(voice, crowd),
+        "explained_by": len(causes) / len(crowd.voices),
+        "isolated": float(not causes and not root.explains),
         "accused_by": math.log1p(len(voice.callers)),
         "mentions": math.log1p(len(voice.mentions)),
-        "tree_root": roots / len(own),
+        "tree_root": tops / len(own),
         "descendants": max(crowd.below_in_forest.get(node.id, 0) for node in own) / len(scene.nodes),
         "joined": sum(_is_joined(node, scene) for node in own) / len(own),
         **{f"count_{kind}": math.log1p(counts[kind]) for kind in _KINDS if kind in counts},
         **{f"rarest_{kind}": voice.kinds[kind] for kind in _KINDS if kind in voice.kinds},
     }
+
+
+def _odds(node: Node, explainer: Explainer) -> float:
+    odds = math.log(explainer.fault(node) / explainer.noise(node))
+    return (max(-_MOST_ODDS, min(_MOST_ODDS, odds)) + _MOST_ODDS) / (2 * _MOST_ODDS)
+
+
+def _likely_causes(node: Node, scene: Scene) -> list[int]:
+    """Return the nodes that explain this one better than noise does, whatever the forest chose."""
+    noise = math.log(scene.explainer.rarity(node))
+    return [link.cause for link in scene.links[node.id] if link.log_density > noise and link.cause in scene.nodes]
+
+
+def _company(voice: _Voice, crowd: _Crowd) -> float:
+    window_ms = crowd.scene.explainer.window_ms
+    near = (
+        other.surprise * math.exp(-_TOGETHER * abs(other.onset_at - voice.onset_at) / window_ms)
+        for other in crowd.voices.values()
+        if other is not voice
+    )
+    return math.fsum(sorted(near)) / max(crowd.surprise, 1e-9)
 
 
 def _is_joined(node: Node, scene: Scene) -> bool:

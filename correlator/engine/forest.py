@@ -14,12 +14,12 @@ import msgspec
 
 from correlator.engine.causes import (
     BEYOND_THE_GRAPH,
-    MOST_BEYOND,
     CALL_STRENGTH,
     COVERAGE,
     DOWNWARD,
     FAULT_RATE,
     MENTION_STRENGTH,
+    MOST_BEYOND,
     RELAPSE_STRENGTH,
     Explainer,
     Path,
@@ -198,7 +198,9 @@ def _join(
         for key, parent in parents.items()
         if not parent and (key in inner or published[key] or faults[key] > noises[key])
     ]
-    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), len({node.service for node in nodes.values()})))
+    strength = min(
+        MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), len({node.service for node in nodes.values()}))
+    )
     for key, node in nodes.items():
         if parents[key] or node.frozen or (LEAF and key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
             continue

@@ -19,8 +19,8 @@ from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Se
 from correlator.engine import report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
-from correlator.engine.forest import Forest, Tree, candidates
 from correlator.engine.features import Scene
+from correlator.engine.forest import Forest, Tree, candidates
 from correlator.engine.ranking import Ranker, Suspects
 from correlator.engine.roots import Root, rank
 from correlator.engine.state import Facet, Incident, Node, Scope

@@ -12,15 +12,14 @@ from contextlib import suppress
 import structlog
 from prometheus_client import CollectorRegistry
 
-from correlator import __version__
+from correlator import __version__, rankers
 from correlator.config import Config
+from correlator.engine.ranking import Ranker
 from correlator.shell import logs
 from correlator.shell.app import CorrelatorApp, create_app
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
 from correlator.shell.web import application, serving
-from models import artifact
-from models.ranker import TemperedRanker
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
@@ -38,7 +37,7 @@ def run(config: Config) -> int:
     """
     logs.set_up()
     graph = topology_file.load(config.worker.topology) if config.worker.topology else None
-    ranker = TemperedRanker(artifact.load(config.worker.model)) if config.worker.model else None
+    ranker = rankers.chosen(config.worker.model)
     if sys.platform != "win32":
         import uvloop
 
@@ -62,7 +61,7 @@ class Process:
             self.app.observe()
 
 
-async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRanker | None) -> int:
+async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | None) -> int:
     started = time.monotonic()
     process = Process()
     loop = asyncio.get_running_loop()

@@ -7,10 +7,10 @@ A case is judged by its main incident, as the scorer does, at the page and at it
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,22 +21,21 @@ from correlator.replay import Replay
 from correlator.scoring.cases import main_incident, page_of, units
 from correlator.scoring.episodes import episodes
 from correlator.scoring.histories import histories
-from correlator.scoring.inputs import IncidentStep, read_alerts, read_assignments, read_incidents, read_truth
+from correlator.scoring.inputs import (
+    Assignment,
+    Case,
+    IncidentStep,
+    read_alerts,
+    read_assignments,
+    read_incidents,
+    read_truth,
+)
 from correlator.shell.lines import lines, open_lines
 from correlator.sinks import Sinks
+from correlator.training.streams import LabelledStream, window_seconds
 from models.examples import Example
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
-
-
-class LabelledStream(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded stream and its truth; streams of one `system` are left out of training together."""
-
-    system: str
-    alerts: Path
-    topology: Path
-    truth: Path
-    window_seconds: float | None = None
 
 
 class Recorder:
@@ -59,34 +58,38 @@ def examples(stream: LabelledStream, config: Config) -> list[Example]:
     Raises:
         ConfigError: a file is missing or not as documented.
     """
-    if stream.window_seconds is not None:
-        config = config.model_copy(update={"correlation_window_seconds": stream.window_seconds})
+    window = window_seconds(read_alerts(stream.alerts), config.correlation_window_seconds)
+    config = config.model_copy(update={"correlation_window_seconds": window})
     recorder = Recorder(PosteriorRanker())
     with tempfile.TemporaryDirectory(prefix="correlator-train-") as folder:
         incidents, assignments = Path(folder) / "incidents.jsonl", Path(folder) / "assignments.jsonl"
         _replay(stream, config, recorder, incidents, assignments)
         steps, assigned = read_incidents(incidents), read_assignments(assignments)
+    return _of_cases(stream, steps, assigned, recorder)
+
+
+def _of_cases(
+    stream: LabelledStream, steps: Sequence[IncidentStep], assigned: Sequence[Assignment], recorder: Recorder
+) -> list[Example]:
+    """Return, for each scored case, what was asked at the page and at the end of its main incident."""
     truth = read_truth(stream.truth)
     since = truth.scored_from if truth.scored_from is not None else -(2**63)
     found = histories(steps)
-    held: dict[str, dict[str | None, int]] = {}
+    held: defaultdict[str, Counter[str]] = defaultdict(Counter)
     first: dict[str, int] = {}
     for unit in units(episodes(read_alerts(stream.alerts)), truth, assigned, found):
-        counts = held.setdefault(unit.case, {})
-        counts[unit.incident_id] = counts.get(unit.incident_id, 0) + 1
         first[unit.case] = min(first.get(unit.case, unit.arrived_at), unit.arrived_at)
-    made: list[Example] = []
+        if unit.incident_id is not None:
+            held[unit.case][unit.incident_id] += 1
+    made = []
     for case in truth.cases:
         if case.start < since:
             continue
-        counts = held.get(case.name, {})
-        holders = [found.by_id[name] for name in counts if name in found.by_id]
-        main = main_incident(holders, counts)
-        moments: dict[str, IncidentStep | None] = {"end": None, "page": None}
-        if main is not None:
-            moments = {"end": main.end, "page": page_of(main, first[case.name], since)}
-        for moment, step in moments.items():
-            made.append(_example(stream.system, case.name, moment, case.roots, step, recorder.asked))
+        holders = [found.by_id[name] for name in held[case.name] if name in found.by_id]
+        main = main_incident(holders, held[case.name])
+        page = None if main is None else page_of(main, first[case.name], since)
+        for moment, step in (("end", None if main is None else main.end), ("page", page)):
+            made.append(_example(stream.system, case, moment, step, recorder))
     return made
 
 
@@ -100,16 +103,9 @@ def _replay(stream: LabelledStream, config: Config, ranker: Ranker, incidents: P
         run.finish()
 
 
-def _example(
-    system: str,
-    case: str,
-    moment: str,
-    roots: frozenset[str],
-    step: IncidentStep | None,
-    asked: Mapping[tuple[str, int], tuple[list[str], npt.NDArray[np.float64]]],
-) -> Example:
+def _example(system: str, case: Case, moment: str, step: IncidentStep | None, recorder: Recorder) -> Example:
     """Return the question that was answered in `step`; one without candidates where nothing was published."""
-    known = None if step is None else asked.get((step.incident_id, step.at))
-    services, features = known if known is not None else ([], np.zeros((0, len(NAMES))))
-    true = np.array([service in roots for service in services], dtype=bool)
-    return Example(system=system, case=case, moment=moment, features=features, true=true)
+    asked = None if step is None else recorder.asked.get((step.incident_id, step.at))
+    services, features = asked if asked is not None else ([], np.zeros((0, len(NAMES))))
+    true = np.array([service in case.roots for service in services], dtype=bool)
+    return Example(system=system, case=case.name, moment=moment, features=features, true=true)

@@ -1,0 +1,66 @@
+"""The body of `correlator train`."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from correlator import __version__
+from correlator.config import Config
+from correlator.engine.features import NAMES
+from correlator.errors import ConfigError
+from correlator.training import ranker, streams
+from correlator.training.examples import examples
+from models import artifact
+from models.artifact import Provenance, RankerModel
+from models.examples import Example
+
+
+def run(
+    config: Config,
+    out: Path,
+    labelled: Sequence[str],
+    simulated: Sequence[str],
+    arguments: Sequence[str],
+    tell: Callable[[str], None],
+) -> RankerModel:
+    """Fit the ranker on labelled streams, save it with its provenance and return it.
+
+    Raises:
+        ConfigError: a stream cannot be read, or there is too little to learn from.
+    """
+    found: list[Example] = []
+    data = []
+    with tempfile.TemporaryDirectory(prefix="correlator-train-") as folder:
+        for stream in _streams(labelled, simulated, Path(folder)):
+            made = examples(stream, config)
+            known = sum(bool(example.true.any()) for example in made)
+            data.append(f"{stream.system}: {stream.alerts.parent.name}, {len(made)} examples, {known} with the root")
+            tell(data[-1])
+            found += made
+    provenance = Provenance(
+        data=data, command=shlex.join(["correlator", "train", *arguments]), code_version=__version__
+    )
+    try:
+        model = ranker.train(found, NAMES, provenance)
+    except ValueError as error:
+        raise ConfigError("train", [str(error)]) from None
+    artifact.save(model, out)
+    return model
+
+
+def _streams(labelled: Sequence[str], simulated: Sequence[str], folder: Path) -> Iterator[streams.LabelledStream]:
+    for text in labelled:
+        yield streams.labelled(text)
+    for text in simulated:
+        yield from streams.simulated(text, folder)
+
+
+def written(model: RankerModel) -> str:
+    """Return the scores of a model on systems left out, one system a line."""
+    return "\n".join(
+        f"{system:>28}  " + "  ".join(f"{name} {value:g}" for name, value in figures.items())
+        for system, figures in model.provenance.scores.items()
+    )
