@@ -255,7 +255,7 @@ def simulate(preset: str, seed: int, out: Path, topology_path: Path | None, over
     "--labelled",
     multiple=True,
     metavar="[SYSTEM=]DIR",
-    help="Folder with alerts.jsonl, topology.json and truth.json; repeatable. Streams of one system are judged together.",
+    help="Folder with alerts.jsonl, topology.json and truth.json; repeatable. A system is judged as a whole.",
 )
 @click.option("--simulate", "simulated", multiple=True, metavar="PRESET:SEED[-LAST]", help="Simulated streams too.")
 @_configured

@@ -75,8 +75,7 @@ NAMES = (
     "tree_root",  # share of its nodes that the forest explains by nothing else
     "descendants",  # share of the incident's nodes below it in the forest
     "joined",  # share of its nodes that are here although no known path leads to them
-    *(f"count_{kind}" for kind in _KINDS),  # ln(1 + alerts of the kind)
-    *(f"rarest_{kind}" for kind in _KINDS),
+    *(f"rarest_{kind}" for kind in _KINDS),  # surprise of its rarest alert of the kind
 )
 _COLUMN = {name: position for position, name in enumerate(NAMES)}
 
@@ -261,10 +260,6 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
     window_ms = scene.explainer.window_ms
     late = voice.onset_at - crowd.first_at
     lasting = max(scene.explainer.age_ms(node) for node in own)
-    counts: dict[Kind, int] = defaultdict(int)
-    for node in own:
-        for kind, count in node.kinds.items():
-            counts[kind] += count
     tops = sum(node.parent not in scene.nodes for node in own)
     causes = {scene.nodes[cause].service for node in own for cause in _likely_causes(node, scene)} - {voice.service}
     return {
@@ -290,7 +285,6 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
         "tree_root": tops / len(own),
         "descendants": max(crowd.below_in_forest.get(node.id, 0) for node in own) / len(scene.nodes),
         "joined": sum(_is_joined(node, scene) for node in own) / len(own),
-        **{f"count_{kind}": math.log1p(counts[kind]) for kind in _KINDS if kind in counts},
         **{f"rarest_{kind}": voice.kinds[kind] for kind in _KINDS if kind in voice.kinds},
     }
 

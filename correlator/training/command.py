@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def run(
             tell(data[-1])
             found += made
     provenance = Provenance(
-        data=data, command=shlex.join(["correlator", "train", *arguments]), code_version=__version__
+        data=data, command=shlex.join(["correlator", "train", *arguments]), code_version=_code_version()
     )
     try:
         model = ranker.train(found, NAMES, provenance)
@@ -56,6 +57,16 @@ def _streams(labelled: Sequence[str], simulated: Sequence[str], folder: Path) ->
         yield streams.labelled(text)
     for text in simulated:
         yield from streams.simulated(text, folder)
+
+
+def _code_version() -> str:
+    """Return the version, with the commit where this is a checkout."""
+    described = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        commit = subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__} ({commit})"
 
 
 def written(model: RankerModel) -> str:

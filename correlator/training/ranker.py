@@ -14,7 +14,7 @@ from models.artifact import CalibratorModel, Provenance, RankerModel
 from models.examples import Example
 
 #: Penalties that are tried; the best on systems left out is taken.
-PENALTIES = (0.03, 0.1, 0.3)
+PENALTIES = (0.1, 0.3, 1.0)
 _CALIBRATOR_PENALTY = 0.03
 #: What one case can cost at most where systems left out are judged, in nats: one oddity must not choose.
 _WORST = 6.0
