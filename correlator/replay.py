@@ -12,6 +12,7 @@ from correlator.config import Config
 from correlator.domain import AlertEvent, Disposition
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth, learned
 from correlator.errors import InputError, LogError
 from correlator.formats import canonical, log
 from correlator.formats.naming import Namer
@@ -55,9 +56,10 @@ class Replay:
         sinks: Sinks,
         *,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
-        self._engine = Engine(config, ranker=ranker)
+        self._engine = Engine(config, ranker=ranker, warm=warm)
         self._namer = Namer(config.naming, graph)
         self.max_line_bytes = config.worker.max_event_bytes
         self._rejected = rejected
@@ -85,6 +87,10 @@ class Replay:
         while (due := self._engine.next_due()) is not None:
             self._sinks.take(self._engine.tick(due))
         return self._sinks.finish(sealed=True)
+
+    def learned(self) -> Warmth:
+        """Return what the engine has learned of everyday noise so far."""
+        return learned(self._engine.state)
 
     def _parse(self, number: int, data: bytes) -> AlertEvent:
         if len(data) > self.max_line_bytes:
@@ -115,10 +121,12 @@ class LogReplay:
         sinks: Sinks,
         *,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker
+        self._warm = warm
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
         self._partitions: dict[int, Partition] = {}
         self._rejected = rejected
@@ -137,7 +145,9 @@ class LogReplay:
             raise LogError(f"line {number}: {error}") from None
         partition = self._partitions.get(dumped.partition)
         if partition is None:
-            partition = self._partitions[dumped.partition] = Partition(self._config, self._graphs, ranker=self._ranker)
+            partition = self._partitions[dumped.partition] = Partition(
+                self._config, self._graphs, ranker=self._ranker, warm=self._warm
+            )
         try:
             record = log.decode(bytes(dumped.value))
         except LogError as error:

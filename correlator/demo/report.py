@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from correlator import rankers
+from correlator import rankers, warm
 from correlator.config import Config
 from correlator.demo.stream import Stream
 from correlator.domain import rfc3339
@@ -44,7 +44,13 @@ def of(config: Config, stream: Stream, published: Mapping[str, bytes], folder: P
 def _replay(config: Config, stream: Stream, incidents: Path, assignments: Path) -> Summary:
     with ExitStack() as files:
         sinks = Sinks(files.enter_context(incidents.open("wb")), files.enter_context(assignments.open("wb")))
-        replay = Replay(config, stream.graph(), sinks, ranker=rankers.chosen(config.worker.model))
+        replay = Replay(
+            config,
+            stream.graph(),
+            sinks,
+            ranker=rankers.chosen(config.worker.model),
+            warm=warm.load(config.worker.warm),
+        )
         for number, line in enumerate(stream.lines(replay.max_line_bytes), start=1):
             replay.feed(number, line)
         return replay.finish()

@@ -17,6 +17,7 @@ from faust.types import TP
 
 from correlator.config import Config, KafkaConfig
 from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth
 from correlator.formats import log
 from correlator.shell.assignment import Loader
 from correlator.shell.correlate import Correlate
@@ -59,6 +60,7 @@ class CorrelatorApp(WorkerApp):
         graph: ServiceGraph | None,
         metrics: Metrics,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         super().__init__(**settings(config))
@@ -81,7 +83,7 @@ class CorrelatorApp(WorkerApp):
             letters=letters,
             snapshots=snapshots,
             topologies=self._topologies,
-            loader=Loader(config, snapshots, self._topologies, ranker=ranker),
+            loader=Loader(config, snapshots, self._topologies, ranker=ranker, warm=warm),
             metrics=metrics,
         )
         self.ingest = Ingest(
@@ -215,13 +217,14 @@ def create_app(
     graph: ServiceGraph | None,
     metrics: Metrics,
     ranker: Ranker | None = None,
+    warm: Warmth | None = None,
     now: Callable[[], int] = wall_clock,
 ) -> CorrelatorApp:
     """Build the app; it is started and stopped as any Faust app is."""
     if graph is not None:
         metrics.topology_nodes.set(len(graph))
         metrics.topology_edges.set(graph.edge_count)
-    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, now=now)
+    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, warm=warm, now=now)
 
 
 def settings(config: Config) -> dict[str, Any]:

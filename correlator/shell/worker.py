@@ -12,9 +12,10 @@ from contextlib import suppress
 import structlog
 from prometheus_client import CollectorRegistry
 
-from correlator import __version__, rankers
+from correlator import __version__, rankers, warm
 from correlator.config import Config
 from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth
 from correlator.shell import logs
 from correlator.shell.app import CorrelatorApp, create_app
 from correlator.shell.kafka import wait_until_ready
@@ -43,7 +44,7 @@ def run(config: Config) -> int:
 
         # By policy, since Faust's consumer makes a loop of its own in a thread.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_main(config, graph, ranker))
+    return asyncio.run(_main(config, graph, ranker, warm.load(config.worker.warm)))
 
 
 class Process:
@@ -61,7 +62,7 @@ class Process:
             self.app.observe()
 
 
-async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | None) -> int:
+async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | None, warmth: Warmth | None) -> int:
     started = time.monotonic()
     process = Process()
     loop = asyncio.get_running_loop()
@@ -76,7 +77,7 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
         topics += [kafka.snapshots_topic, kafka.topologies_topic]
         if not await _before(process.stop, wait_until_ready(kafka, topics)):
             return 0
-        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker)
+        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)
         return await _serve(process.app, process.stop, started)
 
 

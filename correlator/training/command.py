@@ -8,15 +8,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from correlator import __version__
+from correlator import __version__, rankers, warm
 from correlator.config import Config
 from correlator.engine.features import NAMES
 from correlator.errors import ConfigError
+from correlator.replay import Replay
+from correlator.sinks import Sinks
 from correlator.training import ranker, streams
-from correlator.training.examples import examples
+from correlator.training.examples import examples, feed
 from models import artifact
 from models.artifact import Provenance, RankerModel
 from models.examples import Example
+from topology.graph import ServiceGraph
+from topology.sources import file as topology_file
 
 
 def run(
@@ -50,6 +54,25 @@ def run(
         raise ConfigError("train", [str(error)]) from None
     artifact.save(model, out)
     return model
+
+
+def warm_up(config: Config, out: Path, history: Path, topology: Path | None, tell: Callable[[str], None]) -> None:
+    """Replay a history and save what the engine learned of everyday noise.
+
+    Raises:
+        ConfigError: a file cannot be read or written.
+    """
+    graph = ServiceGraph.empty() if topology is None else topology_file.load(topology)
+    run = Replay(config, graph, Sinks(), ranker=rankers.chosen(rankers.NONE))
+    feed(run, history)
+    summary = run.finish()
+    warmth = run.learned()
+    rules = sum(known.background.seen for known in warmth.scopes.values())
+    data = [f"{history.name}: {summary.events} events, {rules} rules on services in {len(warmth.scopes)} scopes"]
+    parts = ["--history", str(history), *(["--topology", str(topology)] if topology else [])]
+    command = shlex.join(["correlator", "train", *parts])
+    warm.save(warmth, Provenance(data=data, command=command, code_version=_code_version()), out)
+    tell(data[0])
 
 
 def _streams(labelled: Sequence[str], simulated: Sequence[str], folder: Path) -> Iterator[streams.LabelledStream]:

@@ -34,7 +34,6 @@ from correlator.shell.lines import lines, open_lines
 from correlator.sinks import Sinks
 from correlator.training.streams import LabelledStream, window_seconds
 from models.examples import Example
-from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
 
@@ -94,13 +93,17 @@ def _of_cases(
 
 
 def _replay(stream: LabelledStream, config: Config, ranker: Ranker, incidents: Path, assignments: Path) -> None:
-    graph: ServiceGraph = topology_file.load(stream.topology)
     with incidents.open("wb") as told, assignments.open("wb") as assigned:
-        run = Replay(config, graph, Sinks(told, assigned), ranker=ranker)
-        for number, (line, _) in enumerate(lines(open_lines(str(stream.alerts)), run.max_line_bytes), start=1):
-            if line.strip():
-                run.feed(number, line)
+        run = Replay(config, topology_file.load(stream.topology), Sinks(told, assigned), ranker=ranker)
+        feed(run, stream.alerts)
         run.finish()
+
+
+def feed(run: Replay, alerts: Path) -> None:
+    """Give a replay all lines of a file."""
+    for number, (line, _) in enumerate(lines(open_lines(str(alerts)), run.max_line_bytes), start=1):
+        if line.strip():
+            run.feed(number, line)
 
 
 def _example(system: str, case: Case, moment: str, step: IncidentStep | None, recorder: Recorder) -> Example:
