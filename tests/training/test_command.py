@@ -11,7 +11,7 @@ from correlator import rankers, warm
 from correlator.errors import ConfigError
 from models import artifact
 from tests.test_cli import TOPOLOGY, correlator
-from tests.test_replay import line
+from tests.test_replay import clock, line
 
 
 def recorded(folder: Path, roots: list[str]) -> Path:
@@ -19,13 +19,13 @@ def recorded(folder: Path, roots: list[str]) -> Path:
     callers = {"db": ["api", "web"], "api": ["web"], "web": []}
     lines, labels, cases = [], {}, []
     for number, root in enumerate(roots):
-        begin, case = number * 3600.0, f"case-{number}"
-        cases.append({"case": case, "start": json.loads(line("db", begin))["starts_at"], "roots": [root]})
+        begin, case = number * 60.0, f"case-{number}"
+        cases.append({"case": case, "start": clock(begin), "roots": [root]})
         for place, service in enumerate([root, *callers[root]]):
-            second = begin + 5 * place
-            text = line(service, second)
-            labels[json.loads(text)["id"]] = case
-            lines += [(second, text), (second + 600, line(service, second + 600, "resolved", started=second))]
+            name, minute = f"{case}-{service}", begin + place / 10
+            labels[name] = case
+            lines.append((minute, line(service, minute, id=name)))
+            lines.append((minute + 10, line(service, minute + 10, "resolved", started=minute, id=f"{name}-end")))
     folder.mkdir()
     (folder / "alerts.jsonl").write_bytes(b"\n".join(text for _, text in sorted(lines)) + b"\n")
     (folder / "topology.json").write_text(json.dumps(TOPOLOGY))
