@@ -52,6 +52,14 @@ speed: $(READY) ## Measure speed and memory on this machine, about 15 minutes [S
 		$(BIN)/python -m benchmarks.speed.$$question $(SPEED_ARGUMENTS); \
 	done
 
+.PHONY: model
+model: $(READY) ## Fit the shipped model anew on the labelled streams and the simulator's.
+	$(BIN)/correlator train --out models/default \
+		--labelled $(STREAMS)/online-boutique --labelled $(STREAMS)/train-ticket \
+		--labelled petshop=$(STREAMS)/petshop-low --labelled petshop=$(STREAMS)/petshop-high \
+		--simulate cascade:7-10 --simulate silent-root:5 --simulate overlapping-roots:5 --simulate missing-edges:5 \
+		--simulate day:1-2
+
 .PHONY: pytest
 pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
 	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)

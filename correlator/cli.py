@@ -70,7 +70,8 @@ def main() -> None:
 @click.option("--alerts", metavar="FILE", help="Alerts in any input format, a message a line; - for standard input.")
 @click.option("--log", "log_name", metavar="DUMP", help="A dump of the event log instead of alerts.")
 @click.option("--topology", "topologies", multiple=True, type=_PATH, help="Topology, JSON or YAML.")
-@click.option("--model", "model_path", type=_PATH, help="Folder of trained models.")
+@click.option("--model", metavar="DIR", help="Folder of a trained model; default: the shipped one; none: without.")
+@click.option("--warm", "warm_path", type=_PATH, help="Folder of a warm start; by default what the configuration says.")
 @click.option("--incidents", type=_PATH, help="Write incident events here.")
 @click.option("--assignments", type=_PATH, help="Write one line per input event here.")
 @click.option("--rejected", type=_PATH, help="Write unusable lines here, with the reason.")
@@ -81,7 +82,8 @@ def replay(
     alerts: str | None,
     log_name: str | None,
     topologies: tuple[Path, ...],
-    model_path: Path | None,
+    model: str | None,
+    warm_path: Path | None,
     incidents: Path | None,
     assignments: Path | None,
     rejected: Path | None,
@@ -91,17 +93,17 @@ def replay(
     overrides: tuple[str, ...],
 ) -> None:
     """Run the engine over a file, without Kafka: the same input gives the same output."""
+    from correlator import rankers, warm
     from correlator.replay import LogReplay, Replay
     from correlator.shell.lines import lines, open_lines
     from correlator.sinks import Sinks
-    from models import artifact
-    from models.ranker import TemperedRanker
 
     if (alerts is None) == (log_name is None):
         raise click.UsageError("give either --alerts or --log")
     config = load(config_path, overrides)
     graphs = [topology_file.load(path) for path in topologies]
-    ranker = None if model_path is None else TemperedRanker(artifact.load(model_path))
+    ranker = rankers.chosen(model or config.worker.model)
+    learned = warm.load(warm_path or config.worker.warm)
     name = alerts or log_name or "-"
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -109,12 +111,12 @@ def replay(
         sinks = Sinks(_output(stack, incidents), _output(stack, assignments))
         run: Replay | LogReplay
         if log_name is not None:
-            run = LogReplay(config, graphs, sinks, ranker=ranker, rejected=_output(stack, rejected))
+            run = LogReplay(config, graphs, sinks, ranker=ranker, warm=learned, rejected=_output(stack, rejected))
         elif len(graphs) > 1:
             raise click.UsageError("--alerts takes one --topology")
         else:
             graph = graphs[0] if graphs else ServiceGraph.empty()
-            run = Replay(config, graph, sinks, ranker=ranker, rejected=_output(stack, rejected))
+            run = Replay(config, graph, sinks, ranker=ranker, warm=learned, rejected=_output(stack, rejected))
         with _progress(name) as progress:
             for number, (line, read) in enumerate(lines(source, run.max_line_bytes), start=1):
                 if line.strip():
@@ -225,6 +227,45 @@ def simulate(preset: str, seed: int, out: Path, topology_path: Path | None, over
     from correlator.simulator import command
 
     click.echo(command.written(command.run(preset, seed, out, topology_path, overrides)))
+
+
+@cli.command()
+@click.option("--out", type=_PATH, required=True, help="Folder for the model.")
+@click.option(
+    "--labelled",
+    multiple=True,
+    metavar="[SYSTEM=]DIR",
+    help="Folder with alerts.jsonl, topology.json and truth.json; repeatable. A system is judged as a whole.",
+)
+@click.option("--simulate", "simulated", multiple=True, metavar="PRESET:SEED[-LAST]", help="Simulated streams too.")
+@click.option("--history", type=_PATH, help="Alerts of the past, unlabelled: a warm start is learned from them.")
+@click.option("--topology", "topology_path", type=_PATH, help="The topology of the history.")
+@_configured
+def train(
+    out: Path,
+    labelled: tuple[str, ...],
+    simulated: tuple[str, ...],
+    history: Path | None,
+    topology_path: Path | None,
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Fit what is learned and save it with its provenance: the ranker of root causes, a warm start, or both.
+
+    A warm start holds the background rates of a history, for engines that begin: `--warm`, `worker.warm`.
+    """
+    from correlator.training import command
+
+    if not labelled and not simulated and history is None:
+        raise click.UsageError("give --labelled, --simulate or --history")
+    arguments = [part for text in labelled for part in ("--labelled", text)]
+    arguments += [part for text in simulated for part in ("--simulate", text)]
+    arguments += [part for text in overrides for part in ("--set", text)]
+    config = load(config_path, overrides)
+    if history is not None:
+        command.warm_up(config, out, history, topology_path, click.echo)
+    if labelled or simulated:
+        click.echo(command.written(command.run(config, out, labelled, simulated, arguments, click.echo)))
 
 
 @cli.command()

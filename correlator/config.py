@@ -220,8 +220,10 @@ class WorkerConfig(_Section):
 
     app_id: str = "correlator"
     topology: Path | None = None
-    #: Folder of a trained model; the plain posterior without one.
-    model: Path | None = None
+    #: Folder of a trained model, `default` for the one that is shipped, `none` for the explanations' own weights.
+    model: Literal["default", "none"] | Path = "default"
+    #: Folder of a warm start: background rates learned from history (`correlator train --history`).
+    warm: Path | None = None
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65_535)] = 6066
     #: `wall`: time goes on by itself, once a second. `records`: only with the timestamps of the records of the alerts

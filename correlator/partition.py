@@ -14,6 +14,7 @@ from correlator.engine.deliveries import Deliveries, Session, is_news
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
+from correlator.engine.warmth import Warmth
 from correlator.errors import LogError
 from correlator.formats import log
 from topology.graph import ServiceGraph
@@ -32,16 +33,17 @@ class Partition:
         graphs: Mapping[str, ServiceGraph],
         *,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         snapshot: Snapshot | None = None,
     ) -> None:
         if snapshot is None:
-            self.engine = Engine(config, ranker=ranker)
+            self.engine = Engine(config, ranker=ranker, warm=warm)
             self.offset = -1
             self.mark = ""
             self._deliveries: Deliveries = {}
         else:
             graph = _graph(graphs, snapshot.state.topology)
-            self.engine = Engine(config, ranker=ranker, state=snapshot.state, graph=graph)
+            self.engine = Engine(config, ranker=ranker, state=snapshot.state, graph=graph, warm=warm)
             self.offset = snapshot.offset
             self.mark = snapshot.mark
             self._deliveries = snapshot.deliveries

@@ -12,6 +12,7 @@ from correlator.config import Config
 from correlator.domain import AlertEvent, Disposition
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth, learned
 from correlator.errors import InputError, LogError
 from correlator.formats import canonical, log
 from correlator.formats.alert import ParsedAlert
@@ -58,9 +59,10 @@ class Replay:
         sinks: Sinks,
         *,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
-        self._engine = Engine(config, ranker=ranker)
+        self._engine = Engine(config, ranker=ranker, warm=warm)
         self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
         self.max_line_bytes = config.worker.max_event_bytes
@@ -91,6 +93,10 @@ class Replay:
         while (due := self._engine.next_due()) is not None:
             self._sinks.take(self._engine.tick(due))
         return self._sinks.finish(sealed=True)
+
+    def learned(self) -> Warmth:
+        """Return what the engine has learned of everyday noise so far."""
+        return learned(self._engine.state)
 
     def _read(self, data: bytes) -> tuple[Contents, int]:
         """Return what a line holds, and when it arrives."""
@@ -144,10 +150,12 @@ class LogReplay:
         sinks: Sinks,
         *,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker
+        self._warm = warm
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
         self._partitions: dict[int, Partition] = {}
         self._rejected = rejected
@@ -166,7 +174,9 @@ class LogReplay:
             raise LogError(f"line {number}: {error}") from None
         partition = self._partitions.get(dumped.partition)
         if partition is None:
-            partition = self._partitions[dumped.partition] = Partition(self._config, self._graphs, ranker=self._ranker)
+            partition = self._partitions[dumped.partition] = Partition(
+                self._config, self._graphs, ranker=self._ranker, warm=self._warm
+            )
         try:
             record = log.decode(bytes(dumped.value))
         except LogError as error:

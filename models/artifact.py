@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,34 +13,52 @@ from correlator.errors import ConfigError
 
 #: The file of the root ranker within a model's folder.
 RANKER_FILE = "ranker.json"
+RANKER_SCHEMA = "ranker/2"
+#: Features of the first candidate that tell how far to trust its being first.
+OF_THE_FIRST = ("silent", "covers_2", "surprise_share", "lowest", "weight_order", "real")
+#: What a calibrator goes by.
+CALIBRATOR_INPUTS = ("log_odds", "margin", "candidates", *OF_THE_FIRST)
+#: The model that the project ships.
+DEFAULT = Path(__file__).with_name("default")
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model was fitted on, how, and how well it did."""
+    """What a model was fitted on, how, and how well it did on systems it had not seen."""
 
     data: list[str]
     command: str
     code_version: str
     seed: int | None = None
-    scores: dict[str, float] = {}
+    scores: dict[str, dict[str, float]] = {}
+
+
+class CalibratorModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A logistic regression: how likely the first candidate is the root."""
+
+    intercept: float
+    coefficients: dict[str, float]
 
 
 class RankerModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters of a root ranker.
+    """The parameters of a root ranker: a weight for each feature of a candidate, and what its probability is worth."""
 
-    `temperature` divides the log weights of the candidates: above 1, the explanations are less independent than the
-    engine's arithmetic takes them to be.
-    """
-
-    schema: str = "ranker/1"
-    temperature: float
+    schema: str = RANKER_SCHEMA
+    coefficients: dict[str, float]
+    calibrator: CalibratorModel
     provenance: Provenance
 
 
 def save(model: RankerModel, folder: Path) -> None:
-    """Write a model into a folder, made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RANKER_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
+    """Write a model into a folder, made if need be.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RANKER_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
+    except OSError as error:
+        raise ConfigError(str(folder), [error.strerror or str(error)]) from error
 
 
 def load(folder: Path) -> RankerModel:
@@ -52,18 +72,36 @@ def load(folder: Path) -> RankerModel:
         model = msgspec.json.decode(path.read_bytes(), type=RankerModel)
     except OSError as error:
         raise ConfigError(str(path), [error.strerror or str(error)]) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [str(error)]) from error
-    problems = []
-    if model.schema != "ranker/1":
-        problems.append(f"schema: {model.schema!r} is not ranker/1")
-    if not 0 < model.temperature < float("inf"):
-        problems.append(f"temperature: must be above 0, is {model.temperature}")
+    problems = list(_problems(model))
     if problems:
         raise ConfigError(str(path), problems)
     return model
 
 
+def _problems(model: RankerModel) -> Iterator[str]:
+    if model.schema != RANKER_SCHEMA:
+        yield f"schema: {model.schema!r} is not {RANKER_SCHEMA}"
+    if not model.coefficients:
+        yield "coefficients: none"
+    numbers = {f"coefficients.{name}": value for name, value in model.coefficients.items()}
+    numbers |= {f"calibrator.coefficients.{name}": value for name, value in model.calibrator.coefficients.items()}
+    numbers["calibrator.intercept"] = model.calibrator.intercept
+    strange = sorted(model.calibrator.coefficients.keys() - set(CALIBRATOR_INPUTS))
+    yield from (f"calibrator.coefficients.{name}: no such input" for name in strange)
+    for name, value in numbers.items():
+        if not math.isfinite(value) or abs(value) > 1e6:
+            yield f"{name}: {value} is no weight"
+
+
 def version(model: RankerModel) -> str:
     """Return a hash of all that changes a decision: the parameters, not their history."""
-    return hashlib.blake2b(f"{model.schema} {model.temperature!r}".encode(), digest_size=6).hexdigest()
+    calibrator = model.calibrator
+    parts = (
+        model.schema,
+        sorted(model.coefficients.items()),
+        calibrator.intercept,
+        sorted(calibrator.coefficients.items()),
+    )
+    return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()

@@ -1,65 +1,60 @@
-"""The root ranker: from the log weights of explanations to calibrated probabilities."""
+"""The root ranker: from the features of an incident's candidates to calibrated probabilities."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from models.artifact import RankerModel, version
+from models.calibrator import confidence, inputs
+from models.conditional import log_chances
 
-_LOWEST, _HIGHEST = 0.25, 32.0  # temperatures that are looked at
-_STEPS = 200
 
-
-class Weighed(Protocol):
-    """A candidate with the log weight of its explanations."""
+class Question(Protocol):
+    """The candidates of an incident and what is known of each: one row a candidate, a named column a feature."""
 
     @property
-    def score(self) -> float: ...
+    def names(self) -> Sequence[str]: ...
+
+    def features(self) -> npt.NDArray[np.float64]: ...
 
 
-class TemperedRanker:
-    """A softmax over the candidates' log weights, at the temperature of a fitted model."""
-
-    def __init__(self, model: RankerModel) -> None:
-        self._temperature = model.temperature
-        self.version = version(model)
-
-    def probabilities(self, roots: Sequence[Weighed]) -> list[float]:
-        """Return one probability per root, in the order given, rounded to four digits."""
-        if not roots:
-            return []
-        scores = np.array([root.score for root in roots])
-        return [round(float(chance), 4) for chance in _softmax(scores, self._temperature)]
-
-
-def fit_temperature(cases: Sequence[tuple[Sequence[float], int]]) -> float:
-    """Return the temperature under which the true roots are likeliest (Guo et al. 2017, temperature scaling).
+class LearnedRanker:
+    """Weigh the features of each candidate as a fitted model does.
 
     Args:
-        cases: for each incident, the log weights of its candidates and the index of the true one.
+        model: the parameters.
+        known: the features that the engine knows.
 
     Raises:
-        ValueError: there are no cases.
+        ValueError: the model weighs a feature that the engine does not know.
     """
-    if not cases:
-        raise ValueError("nothing to fit on")
-    grid = np.geomspace(_LOWEST, _HIGHEST, _STEPS)
-    losses = [
-        -sum(math.log(max(_softmax(np.array(scores), float(value))[true], 1e-12)) for scores, true in cases)
-        for value in grid
-    ]
-    return round(float(grid[int(np.argmin(losses))]), 4)
 
+    def __init__(self, model: RankerModel, known: Iterable[str]) -> None:
+        names = tuple(known)
+        strange = sorted(model.coefficients.keys() - set(names))
+        if strange:
+            raise ValueError(f"coefficients: {', '.join(strange)}: no feature of this version")
+        self._names = names
+        self._weights = np.array([model.coefficients.get(name, 0.0) for name in names])
+        self._calibrator = model.calibrator
+        self.version = version(model)
 
-def _softmax(scores: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
-    best = scores.max()
-    if not math.isfinite(best):
-        return np.full(len(scores), 1 / len(scores))
-    weights = np.exp((scores - best) / temperature)
-    chances: npt.NDArray[np.float64] = weights / weights.sum()
-    return chances
+    def probabilities(self, suspects: Question) -> list[float]:
+        """Return one probability per candidate, in the order given; the rest is for none of them."""
+        features = suspects.features()
+        if not len(features):
+            return []
+        log_odds = log_chances(np.round(features @ self._weights, 9))  # beyond, machines differ
+        chances = np.exp(log_odds)
+        first = float(chances.max())
+        sure = confidence(self._calibrator, inputs(log_odds, features, self._names))
+        # The first is as likely as such firsts were; the order of all stays.
+        others = sure / first if sure < first or first >= 1 else (1 - sure) / (1 - first)
+        best = int(chances.argmax())
+        spread = [min(sure, float(chance) * others) for chance in chances]
+        spread[best] = sure
+        return [round(chance, 4) for chance in spread]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from correlator import rankers, warm
 from correlator.config import Config
 from correlator.demo.stream import Stream
 from correlator.domain import rfc3339
@@ -17,8 +18,6 @@ from correlator.scoring import Case, IncidentStep, Score, score
 from correlator.scoring.cases import CaseOutcome
 from correlator.scoring.inputs import read_alerts, read_assignments, read_incidents, read_truth
 from correlator.sinks import Sinks, Summary
-from models import artifact
-from models.ranker import TemperedRanker
 
 _HEADINGS = ("began", "true root", "alerts", "named root", "", "incident", "pages", "first page")
 
@@ -45,8 +44,13 @@ def of(config: Config, stream: Stream, published: Mapping[str, bytes], folder: P
 def _replay(config: Config, stream: Stream, incidents: Path, assignments: Path) -> Summary:
     with ExitStack() as files:
         sinks = Sinks(files.enter_context(incidents.open("wb")), files.enter_context(assignments.open("wb")))
-        ranker = TemperedRanker(artifact.load(config.worker.model)) if config.worker.model else None
-        replay = Replay(config, stream.graph(), sinks, ranker=ranker)
+        replay = Replay(
+            config,
+            stream.graph(),
+            sinks,
+            ranker=rankers.chosen(config.worker.model),
+            warm=warm.load(config.worker.warm),
+        )
         for number, line in enumerate(stream.lines(replay.max_line_bytes), start=1):
             replay.feed(number, line)
         return replay.finish()

@@ -39,15 +39,20 @@ DEFAULT_STRENGTH = {
 #: A call that is in an alert, whether the graph knows it or not.
 CALL_STRENGTH = 0.4
 #: A fault shows within so many windows after its first alert; later, it explains only as a standing trouble does.
-SPAN = 2.0
+SPAN = 2.25
 LATE_DENSITY = 0.0
 #: Probability that a failing caller shows at what it calls, by starving or flooding it; over its callers, or a hub's
 #: twenty victims would explain the hub.
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
 COVERAGE = 0.6
-#: Two services that the same service depends on: perhaps one depends on the other and the graph does not know.
-SIBLING_STRENGTH = 0.06
+#: On how many services beyond those that the graph leads to a fault shows, on average: no graph is whole. All services
+#: share it, so the more there are, the less one that is in trouble at the same time says.
+BEYOND_THE_GRAPH = 20.0
+#: In a small system it is this probable at most.
+MOST_BEYOND = 0.5
+#: What is down of its own accord hardly ever is so by another's fault that the graph knows no way for.
+DOWN_BEYOND = 0.001
 #: A path known from a text only.
 MENTION_STRENGTH = 0.3
 #: The same service, an episode earlier.
@@ -97,6 +102,9 @@ LASTING_SHARE = 0.15
 FAULT_LASTS = 6.0
 #: Beyond so many windows, age says no more.
 LONGEST = 9.0
+#: How far a ranker looks for what a service depends on, and at how many services at most.
+_NEAR_HOPS = 3
+_MAX_NEAR = 1000
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -107,7 +115,7 @@ class Path(msgspec.Struct, frozen=True):
     hops: int
     via: str = ""
     downward: bool = False
-    sibling: bool = False  # over what depends on both; `via` names it
+    unknown: bool = False  # the graph does not lead there
 
 
 class Paths:
@@ -120,6 +128,7 @@ class Paths:
         self._max_hops = max_hops
         self._upward: dict[str, tuple[Path, ...]] = {}
         self._voices: dict[tuple[str, float], tuple[float, dict[str, float]]] = {}
+        self._near: dict[str, dict[str, int]] = {}
 
     def from_dependencies(self, service: str) -> tuple[Path, ...]:
         """Return the paths from what `service` depends on, one or two hops away, by strength and name."""
@@ -151,6 +160,20 @@ class Paths:
                 strength = strength_of(dict(self.graph.dependencies(dependent))[service])
                 each[dependent] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
             known = self._voices[service, alpha] = (sum(each.values()), each)
+        return known
+
+    def hops_to(self, service: str) -> dict[str, int]:
+        """Return what `service` depends on within three hops, the nearest first, with the number of hops."""
+        known = self._near.get(service)
+        if known is None:
+            if len(self._near) >= 50_000:
+                self._near.clear()
+            known, ring = {}, [service]
+            for hops in range(1, _NEAR_HOPS + 1):
+                ring = list(dict.fromkeys(name for inner in ring for name, _ in self.graph.dependencies(inner)))
+                ring = [name for name in ring if name not in known and name != service][: _MAX_NEAR - len(known)]
+                known.update(dict.fromkeys(ring, hops))
+            self._near[service] = known
         return known
 
     def _find(self, service: str) -> tuple[Path, ...]:
@@ -199,6 +222,18 @@ class Explainer:
             return rate
         return rate * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
 
+    def background(self, service: str, name: str) -> float:
+        """Return the expected firings per second of `name` on `service` by noise alone."""
+        return self._rate(service, name)
+
+    def changed_at(self, service: str) -> int:
+        """Return when the service was last changed, 0 if it was not of late."""
+        return self._changed_at(service)
+
+    def age_ms(self, node: Node) -> int:
+        """Return how long the node has lasted, or did."""
+        return max(0, (self._now if node.firing else node.ended_at) - node.onset_at)
+
     def noise(self, node: Node) -> float:
         """Return the density of the node being everyday noise that lasts as long as it does."""
         return self.rarity(node) * self._persistence(node)
@@ -236,7 +271,9 @@ class Explainer:
             kind = _weakest(victim, _DESCENDS if path.downward else _CLIMBS)
             self._travels[victim.id, path.downward] = kind
         strength = path.strength
-        if path.hops == 2 and not path.sibling:
+        if path.unknown:
+            strength *= DOWN_BEYOND if Kind.DOWN in victim.kinds else 1.0
+        elif path.hops == 2:
             strength *= 1 - COVERAGE  # the service between ought to have spoken
         return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
 

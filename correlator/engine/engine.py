@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, IncidentStatus, Versions
-from correlator.engine import background, episodes, nodes
+from correlator.engine import background, episodes, nodes, warmth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Output, Reason
 from correlator.engine.episodes import Change
@@ -22,6 +22,7 @@ from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.engine.state import Alert, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
+from correlator.engine.warmth import Warmth
 from topology.graph import ServiceGraph
 
 
@@ -33,6 +34,7 @@ class Engine:
         ranker: names the root among the candidates; the plain posterior unless given.
         state: where to go on from; empty unless given.
         graph: the version of the graph that `state` names, if it names one.
+        warm: what was learned before, for scopes that `state` does not hold.
     """
 
     def __init__(
@@ -42,9 +44,12 @@ class Engine:
         ranker: Ranker | None = None,
         state: State | None = None,
         graph: ServiceGraph | None = None,
+        warm: Warmth | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker or PosteriorRanker()
+        self._warm = warm
+        self._model = self._ranker.version if warm is None else f"{self._ranker.version}+{warm.version}"
         self._kinds = KindTable(config.kind_rules)
         self._window_ms = round(config.correlation_window_seconds * 1000)
         self._config_version = config.version()
@@ -69,6 +74,7 @@ class Engine:
         scope = self.state.scopes.get(event.scope)
         if scope is None:
             scope = self.state.scopes[event.scope] = Scope(name=event.scope)
+            warmth.begin(scope, self._warm, self.state.now)
             background.start(scope.background, self.state.now)
         outputs.append(self._apply(scope, event))
         return outputs
@@ -267,7 +273,7 @@ class Engine:
             explainer=self._explainer(scope),
             ranker=self._ranker,
             timers=self._timers,
-            versions=Versions(topology=self.state.topology, model=self._ranker.version, config=self._config_version),
+            versions=Versions(topology=self.state.topology, model=self._model, config=self._config_version),
             now=self.state.now,
         )
 

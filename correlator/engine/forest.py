@@ -13,13 +13,14 @@ from itertools import pairwise
 import msgspec
 
 from correlator.engine.causes import (
+    BEYOND_THE_GRAPH,
     CALL_STRENGTH,
     COVERAGE,
     DOWNWARD,
     FAULT_RATE,
     MENTION_STRENGTH,
+    MOST_BEYOND,
     RELAPSE_STRENGTH,
-    SIBLING_STRENGTH,
     Explainer,
     Path,
     Paths,
@@ -29,7 +30,7 @@ from correlator.engine.memory import LinkMemory
 from correlator.engine.state import Node
 
 #: A published explanation gives way only to a clearly better one, in nats.
-STICKINESS = 6.0
+STICKINESS = 7.0
 #: A cause that shows trouble of its own, when it comes late, overturns what was told more easily.
 OWN_TROUBLE = 3.0
 #: Least gain, in nats, for which a silent service is named the common cause of several trees.
@@ -38,8 +39,6 @@ _MIN_COVER_GAIN = 1.5
 _SILENT_COST = math.log(3)
 #: Quiet dependents count less than fully: their silences are correlated (a dead exporter, a rule nobody wrote).
 _QUIET_TEMPER = 0.5
-#: What many services share relates none of them.
-_MAX_SIBLING_PARENTS = 8
 #: How much of a service a fault may take: all, half, an endpoint.
 _ALPHAS = (1.0, 0.5, 0.2)
 
@@ -92,18 +91,23 @@ class _Live:
 def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
     best: dict[int, Link] = {}
     for path in ways:
-        if path.hops == 2 and path.via in live.nodes and not path.sibling:
+        if path.hops == 2 and path.via in live.nodes:
             continue  # the service between speaks for itself
         for cause in live.nodes[path.cause]:
-            density = explainer.by(victim, cause, path) if cause.id != victim.id else 0.0
-            if density <= 0:
+            link = _link(victim, cause, path, explainer) if cause.id != victim.id else None
+            if link is None:
                 continue
             known = best.get(cause.id)
-            log_density = round(math.log(density), 9)
-            if known is None or log_density > known.log_density:
-                own_trouble = not CAUSE_LIKE.isdisjoint(cause.kinds)
-                best[cause.id] = Link(cause.id, log_density, path, own_trouble)
+            if known is None or link.log_density > known.log_density:
+                best[cause.id] = link
     return list(best.values())
+
+
+def _link(victim: Node, cause: Node, path: Path, explainer: Explainer) -> Link | None:
+    density = explainer.by(victim, cause, path)
+    if density <= 0:
+        return None
+    return Link(cause.id, round(math.log(density), 9), path, not CAUSE_LIKE.isdisjoint(cause.kinds))
 
 
 def _relapse(node: Node, nodes: Mapping[int, Node]) -> Link | None:
@@ -167,12 +171,14 @@ def plant(
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    _adopt(nodes, live, parents, links, alone, published, paths, explainer)
+    doubtful = {key for key in nodes if faults[key] <= noises[key]}
+    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), len(live.nodes), 1))
+    _join(nodes, parents, links, alone, doubtful, published, strength, explainer)
     covered = _cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
         covered={key: service for key, (service, _) in covered.items()},
-        trees=_trees(parents, links, covered, faults),
+        trees=_trees(parents, links, covered, faults, alone),
     )
 
 
@@ -188,40 +194,37 @@ def _best(node: Node, links: list[Link], alone: float, sticky: bool) -> int:
     return choice
 
 
-def _adopt(
+def _join(
     nodes: Mapping[int, Node],
-    live: _Live,
     parents: dict[int, int],
     links: dict[int, list[Link]],
     alone: Mapping[int, float],
+    doubtful: Collection[int],
     published: Mapping[int, bool],
-    paths: Paths,
+    strength: float,
     explainer: Explainer,
 ) -> None:
-    """Give lone nodes to a sibling's tree: perhaps one depends on the other and the graph does not know.
+    """Give what no known path explains to another tree: no graph is whole, and faults seldom begin together.
 
-    What explains others and shows a cause of its own is not adopted: two stories below one gateway stay two.
+    What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else.
     """
     inner = set(parents.values())
+    roots = [
+        key for key, parent in parents.items() if not parent and (key in inner or published[key] or key not in doubtful)
+    ]
     for key, node in nodes.items():
-        if parents[key] or node.frozen or (key in inner and any(kind in CAUSE_LIKE for kind in node.kinds)):
+        if parents[key] or node.frozen:
             continue
-        siblings = _links(node, _siblings(node.service, live, paths), live, explainer)
-        others = [link for link in siblings if not _leads_into(link.cause, parents, {key})]
-        chosen = _best(node, others, alone[key], published[key])
+        found = []
+        for root in roots:
+            if root != key and not _leads_into(root, parents, {key}):
+                path = Path(nodes[root].service, strength, 2, unknown=True)
+                if (link := _link(node, nodes[root], path, explainer)) is not None:
+                    found.append(link)
+        chosen = _best(node, found, alone[key], published[key])
         if chosen:
             parents[key] = chosen
-            links[key] = [*links[key], *(link for link in siblings if link.cause == chosen)]
-
-
-def _siblings(service: str, live: _Live, paths: Paths) -> Iterable[Path]:
-    dependents = paths.graph.dependents(service)
-    if len(dependents) > _MAX_SIBLING_PARENTS:
-        return
-    for caller in dependents:
-        for name, _ in paths.graph.dependencies(caller):
-            if name in live.nodes and name != service:
-                yield Path(name, SIBLING_STRENGTH, 2, via=caller, sibling=True)
+            links[key] = [*links[key], *(link for link in found if link.cause == chosen)]
 
 
 def _break_cycles(
@@ -276,6 +279,7 @@ def _trees(
     links: Mapping[int, list[Link]],
     covered: Mapping[int, tuple[str, float]],
     faults: Mapping[int, float],
+    alone: Mapping[int, float],
 ) -> list[Tree]:
     members: dict[int, list[int]] = defaultdict(list)
     for key in parents:
@@ -296,7 +300,12 @@ def _trees(
             elif key in roots:
                 weight += faults[key]
             else:
-                weight += next((link.log_density for link in links[key] if link.cause == parents[key]), faults[key])
+                link = next((link for link in links[key] if link.cause == parents[key]), None)
+                if link is None:
+                    weight += faults[key]
+                else:
+                    # That two things happen at once, with no known path between them, makes neither likelier real.
+                    weight += alone[key] if link.path.unknown else link.log_density
         trees.append(Tree(nodes=tuple(nodes), weight=round(weight, 9)))
     return sorted(trees, key=lambda tree: tree.nodes[0])
 

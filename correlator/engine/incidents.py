@@ -19,8 +19,9 @@ from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Se
 from correlator.engine import report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
+from correlator.engine.features import Scene
 from correlator.engine.forest import Forest, Tree, candidates
-from correlator.engine.ranking import Ranker
+from correlator.engine.ranking import Ranker, Suspects
 from correlator.engine.roots import Root, chosen, rank
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
@@ -147,7 +148,7 @@ class Lifecycle(msgspec.Struct):
     def _review_pending(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         reason = self._why_wait(incident, members, firing)
         if reason is None:
-            roots = self._roots(members)
+            roots = self._roots(incident, members)
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
                 yield self._publish(incident, Action.OPENED, page=True, roots=roots)
@@ -245,7 +246,7 @@ class Lifecycle(msgspec.Struct):
         if self.now < ready_at and not worse:
             self._due(incident, ready_at)
             return
-        roots = self._roots(members)
+        roots = self._roots(incident, members)
         incident.nodes_ranked = len(members)
         best = roots[0]
         told = next((known.probability for known in roots if known.service == incident.root), 0.0)
@@ -321,11 +322,12 @@ class Lifecycle(msgspec.Struct):
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
-    def _roots(self, members: list[Node]) -> list[Candidate]:
+    def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
         nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
         links = candidates(nodes, self.paths, self.explainer, of=chosen(nodes, self.explainer))
         roots = rank(nodes, links, self.paths, self.explainer)
-        chances = self.ranker.probabilities(roots)
+        scene = Scene(nodes, links, self.paths, self.explainer)
+        chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
         ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
         return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
 
@@ -339,7 +341,7 @@ class Lifecycle(msgspec.Struct):
     ) -> Output:
         members = self._members(incident)
         if members:
-            roots = roots or self._roots(members)
+            roots = roots or self._roots(incident, members)
             incident.last_roots = roots
             incident.severity = max((incident.severity, _severity(members)), key=lambda severity: severity.rank)
             services = dict.fromkeys(

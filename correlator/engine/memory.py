@@ -74,7 +74,7 @@ class LinkMemory(Generic[L]):
                 known = find(node)
             links[key] = known
         self._traits, self._nodes, self._many, self._links = now, dict(nodes), many, links
-        # What is found is added to later, by relapses and siblings; what is remembered is not.
+        # What is found is added to later, by relapses and joins; what is remembered is not.
         return {key: list(found) for key, found in links.items()}
 
     def _changed_services(self, nodes: Mapping[int, Node], now: Mapping[int, Traits]) -> set[str]:

@@ -6,7 +6,30 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from correlator.engine import features
 from correlator.engine.roots import Root
+
+
+class Suspects(msgspec.Struct, frozen=True):
+    """The candidates of one incident at one moment."""
+
+    incident: str
+    at: int
+    roots: Sequence[Root]
+    scene: features.Scene
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns of `features` are."""
+        return features.NAMES
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """Return one row per candidate; computed only for who asks."""
+        return features.table(self.roots, self.scene)
 
 
 class Ranker(Protocol):
@@ -15,7 +38,7 @@ class Ranker(Protocol):
     @property
     def version(self) -> str: ...
 
-    def probabilities(self, roots: Sequence[Root]) -> list[float]: ...
+    def probabilities(self, suspects: Suspects) -> list[float]: ...
 
 
 class PosteriorRanker:
@@ -25,8 +48,9 @@ class PosteriorRanker:
         self._temperature = temperature
         self.version = f"posterior-{temperature:g}"
 
-    def probabilities(self, roots: Sequence[Root]) -> list[float]:
+    def probabilities(self, suspects: Suspects) -> list[float]:
         """Return one probability per root, in the order given."""
+        roots = suspects.roots
         if not roots:
             return []
         best = max(root.score for root in roots)

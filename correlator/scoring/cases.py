@@ -77,7 +77,7 @@ def _outcome(case: Case, alerts: Sequence[Unit], found: Histories, since: int) -
     pages = sorted(page.at for holder in holders for page in holder.pages if page.at >= since)
     after = [page for page in pages if page >= first]
     main = main_incident(holders, held)
-    page = None if main is None else _page_for(main, first, since)
+    page = None if main is None else page_of(main, first, since)
     return CaseOutcome(
         case=case.name,
         visible=bool(alerts),
@@ -103,7 +103,7 @@ def main_incident(holders: Iterable[History], held: Counter[str]) -> History | N
     )
 
 
-def _page_for(main: History, first: int, since: int) -> IncidentStep | None:
+def page_of(main: History, first: int, since: int) -> IncidentStep | None:
     """Return the page that told of the case: the first since its first alert, else the last before."""
     pages = [page for page in main.pages if page.at >= since]
     return next((page for page in pages if page.at >= first), pages[-1] if pages else None)

@@ -19,6 +19,7 @@ from faust.types import TP
 from correlator.config import Config, KafkaConfig
 from correlator.config_topology import OtlpSource
 from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth
 from correlator.formats import log
 from correlator.shell.assignment import Loader
 from correlator.shell.bulk import WAITING_BULKS, BulkSchema
@@ -64,6 +65,7 @@ class CorrelatorApp(WorkerApp):
         graph: ServiceGraph | None,
         metrics: Metrics,
         ranker: Ranker | None = None,
+        warm: Warmth | None = None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         super().__init__(**settings(config))
@@ -87,7 +89,7 @@ class CorrelatorApp(WorkerApp):
             letters=letters,
             snapshots=snapshots,
             topologies=self._topologies,
-            loader=Loader(config, snapshots, self._topologies, ranker=ranker),
+            loader=Loader(config, snapshots, self._topologies, ranker=ranker, warm=warm),
             metrics=metrics,
             on_topology=self._go_by,
         )
@@ -282,12 +284,13 @@ def create_app(
     graph: ServiceGraph | None,
     metrics: Metrics,
     ranker: Ranker | None = None,
+    warm: Warmth | None = None,
     now: Callable[[], int] = wall_clock,
 ) -> CorrelatorApp:
     """Build the app; it is started and stopped as any Faust app is."""
     if graph is not None:
         _show_size(metrics, graph)
-    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, now=now)
+    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, warm=warm, now=now)
 
 
 def _show_size(metrics: Metrics, graph: ServiceGraph) -> None:

@@ -13,8 +13,10 @@ import structlog
 from aiohttp.web import Application
 from prometheus_client import CollectorRegistry
 
-from correlator import __version__
+from correlator import __version__, rankers, warm
 from correlator.config import Config
+from correlator.engine.ranking import Ranker
+from correlator.engine.warmth import Warmth
 from correlator.shell import logs
 from correlator.shell.app import CorrelatorApp, create_app, wall_clock
 from correlator.shell.http import tls
@@ -23,8 +25,6 @@ from correlator.shell.http.outbox import Outbox
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
 from correlator.shell.web import application, serving
-from models import artifact
-from models.ranker import TemperedRanker
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
@@ -44,13 +44,13 @@ def run(config: Config) -> int:
     """
     logs.set_up()
     graph = topology_file.load(config.worker.topology) if config.worker.topology else None
-    ranker = TemperedRanker(artifact.load(config.worker.model)) if config.worker.model else None
+    ranker = rankers.chosen(config.worker.model)
     if sys.platform != "win32":
         import uvloop
 
         # By policy, since Faust's consumer makes a loop of its own in a thread.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_main(config, graph, ranker))
+    return asyncio.run(_main(config, graph, ranker, warm.load(config.worker.warm)))
 
 
 class Process:
@@ -71,7 +71,7 @@ class Process:
             self.intake.observe()
 
 
-async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRanker | None) -> int:
+async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | None, warmth: Warmth | None) -> int:
     started = time.monotonic()
     process = Process()
     loop = asyncio.get_running_loop()
@@ -97,7 +97,7 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: TemperedRank
             return 0
         if process.intake is not None:
             await stack.enter_async_context(outbox.running())
-        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker)
+        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)
         return await _serve(process.app, process.stop, started)
 
 
