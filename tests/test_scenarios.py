@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from correlator import rankers
 from correlator.config import load
 from correlator.domain import Disposition, IncidentEvent, rfc3339
 from correlator.replay import Replay
@@ -36,11 +37,11 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 MODIFIERS = {"first_root", "actions", "paged_by", "resolved_by", "resolved_after", "also", "candidates", "changes"}
 
 
-def play(story: stories.Story) -> tuple[list[IncidentEvent], list[dict[str, Any]], Summary]:
+def play(story: stories.Story, model: str) -> tuple[list[IncidentEvent], list[dict[str, Any]], Summary]:
     """Replay a story and return what a user gets."""
     incidents, assignments = io.BytesIO(), io.BytesIO()
     graph = topology_file.parse(story.topology, source=story.title)
-    replay = Replay(load(overrides=story.settings), graph, Sinks(incidents, assignments))
+    replay = Replay(load(overrides=story.settings), graph, Sinks(incidents, assignments), ranker=rankers.chosen(model))
     for number, line in enumerate(story.lines, start=1):
         replay.feed(number, line)
     summary = replay.finish()
@@ -53,10 +54,11 @@ def _param(path: Path) -> Any:
     return pytest.param(path, id=path.stem, marks=[pytest.mark.xfail(strict=True, reason=reason)] if reason else [])
 
 
+@pytest.mark.parametrize("model", ["default", "none"])
 @pytest.mark.parametrize("path", [_param(path) for path in FILES])
-def test_the_story_comes_to_its_incidents(path: Path) -> None:
+def test_the_story_comes_to_its_incidents(path: Path, model: str) -> None:
     story = stories.read(path)
-    events, assignments, summary = play(story)
+    events, assignments, summary = play(story, model)
     assert broken_laws(Run(events)) == []
     assert [line["event_id"] for line in assignments] == [f"e{number + 1}" for number in range(len(story.lines))]
     assert sum(summary.dispositions.values()) == summary.events == len(story.lines)
@@ -118,5 +120,5 @@ def test_every_story_can_fail() -> None:
     for path in FILES:
         story = stories.read(path)
         if story.expect["incidents"]:
-            assert play(story._replace(lines=[]))[0] == []
+            assert play(story._replace(lines=[]), "none")[0] == []
     assert len(FILES) >= 15

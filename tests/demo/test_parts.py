@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from correlator import rankers
 from correlator.config import Config
 from correlator.demo import report, stream
 from correlator.demo.screen import Screen
@@ -48,7 +49,7 @@ def recorded(folder: Path, *, scored_from: str | None = None) -> stream.Stream:
 def published(played: stream.Stream) -> dict[str, bytes]:
     """Return the last event of each incident that a replay gives."""
     out = io.BytesIO()
-    replay = Replay(Config(), ServiceGraph.empty(), Sinks(out))
+    replay = Replay(Config(), ServiceGraph.empty(), Sinks(out), ranker=rankers.chosen(Config().worker.model))
     for number, line in enumerate(played.lines(1000), start=1):
         replay.feed(number, line)
     replay.finish()

@@ -20,6 +20,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CommitFailedError
 
+from correlator import rankers
 from correlator.config import Config, load
 from correlator.devkafka import free_ports
 from correlator.replay import LogReplay, Replay
@@ -260,7 +261,7 @@ class World:
     def expected(self, lines: Iterable[bytes]) -> list[bytes]:
         """Return the incident events of an uninterrupted run without Kafka."""
         out = BytesIO()
-        run = Replay(self.config, self.graph, Sinks(out))
+        run = Replay(self.config, self.graph, Sinks(out), ranker=rankers.chosen(self.config.worker.model))
         for number, line in enumerate(lines, start=1):
             run.feed(number, line)
         run.finish()
@@ -269,7 +270,7 @@ class World:
     def expected_of_log(self) -> list[bytes]:
         """Return the incident events that a replay of the dumped log gives."""
         out = BytesIO()
-        run = LogReplay(self.config, [self.graph], Sinks(out))
+        run = LogReplay(self.config, [self.graph], Sinks(out), ranker=rankers.chosen(self.config.worker.model))
         for number, line in enumerate(self.dump(self.config.kafka.events_topic), start=1):
             run.feed(number, line)
         run.finish()
