@@ -221,7 +221,7 @@ def test_start_leaves_a_broker_in_the_background_until_stop(kafka: Broker, tmp_p
     again = subprocess.run([*DEVKAFKA, "start", *option], capture_output=True, text=True)
     assert (again.returncode, "a broker may run" in again.stderr) == (1, True)
     subprocess.run([*DEVKAFKA, "stop", *option], check=True)
-    assert wait_for_end(state["pid"], timeout_seconds=0)
+    assert wait_for_end(state["pid"], timeout_seconds=10)
     assert not Path(state["directory"]).exists()
     assert not file.exists()
 

@@ -71,6 +71,8 @@ def test_an_interrupted_run_tells_the_same_as_an_uninterrupted_one(world: World,
         told = len(world.incidents())
         worker = world.start()
         wait_for_more(world, told)
+        if signum == signal.SIGTERM:
+            worker.wait_ready()  # one that is still starting ends as any process does
         worker.process.send_signal(signum)
         assert worker.process.wait(timeout=30) == (0 if signum == signal.SIGTERM else -signal.SIGKILL)
     world.start().wait_ready()

@@ -133,11 +133,11 @@ class Recorder:
         ]
 
     async def wait_for_calls(self, count: int) -> None:
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: len(self.calls) >= count)
 
     async def wait_for_taken(self, count: int) -> None:
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: len(self.taken) >= count)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
