@@ -99,7 +99,13 @@ def test_exactly_one_event_of_an_incident_opens_it() -> None:
 
 def test_the_incident_of_an_assignment_is_the_final_one_when_two_became_one() -> None:
     graph = graph_of({"payments": ["db"], "gateway": ["payments"], "search": ["db"], "portal": ["search"]})
-    lines = [line("payments", 0), line("gateway", 0.1), line("search", 3), line("portal", 3.1), line("db", 4)]
+    lines = [
+        line("payments", 0),
+        line("gateway", 0.1),
+        line("search", 6.83),
+        line("portal", 6.92),
+        line("db", 7.5, started=3.5),
+    ]
     result = replay([one.replace(b"Down", b"ErrorRate") if b'"db"' not in one else one for one in lines], graph)
     merged = [one for one in result.published if one.action == "merged"]
     assert len(merged) == 1
