@@ -48,6 +48,7 @@ def table(runs: Sequence[Run]) -> str:
         "of pager",
         "of broker",
         "suspended",
+        "ended",
         "alerts",
         "incidents",
     )

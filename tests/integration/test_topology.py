@@ -19,6 +19,7 @@ import yaml
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
+from correlator import rankers
 from correlator.devkafka import Broker, free_ports
 from correlator.replay import LogReplay
 from correlator.shell.kafka import admin
@@ -95,7 +96,7 @@ def test_a_refreshed_graph_reaches_every_partition_and_every_replay(make: Make, 
     world.wait_done()
     published = world.incidents()
     out = BytesIO()
-    run = LogReplay(world.config, graphs(world, tmp_path), Sinks(out))
+    run = LogReplay(world.config, graphs(world, tmp_path), Sinks(out), ranker=rankers.chosen(world.config.worker.model))
     for number, line in enumerate(world.dump(world.config.kafka.events_topic), start=1):
         run.feed(number, line)
     run.finish()
