@@ -38,9 +38,10 @@ DEFAULT_STRENGTH = {
 }
 #: A call that is in an alert, whether the graph knows it or not.
 CALL_STRENGTH = 0.4
-#: A fault shows within so many windows after its first alert; later, it explains only as a standing trouble does.
+#: A fault shows within so many windows after its first alert.
 SPAN = 2.25
-LATE_DENSITY = 0.0
+#: A published explanation gives way only to a clearly better one, in nats.
+STICKINESS = 7.0
 #: Probability that a failing caller shows at what it calls, by starving or flooding it; over its callers, or a hub's
 #: twenty victims would explain the hub.
 DOWNWARD = 0.3
@@ -251,8 +252,7 @@ class Explainer:
         Ages are relative to the correlation window, which follows the sampling of the monitoring: what is sampled every
         five minutes cannot blip for one.
         """
-        until = self._now if node.firing else node.ended_at
-        age = min(max(0, until - node.onset_at) / 1000 / self._window, LONGEST)
+        age = min(self.age_ms(node) / 1000 / self._window, LONGEST)
         if node.firing:
             blip, lasting = math.exp(-age / BLIP), math.exp(-age / LASTING)
             return ((1 - LASTING_SHARE) * blip + LASTING_SHARE * lasting) / math.exp(-age / FAULT_LASTS)
@@ -261,9 +261,9 @@ class Explainer:
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""
-        delay = self.delay(victim.onset_at - cause.onset_at, path.hops, alive=cause.firing > 0)
         if cause.since and victim.onset_at - cause.since > SPAN * 1000 * self._window:
-            delay = min(delay, LATE_DENSITY if cause.firing else 0.0)
+            return 0.0
+        delay = self.delay(victim.onset_at - cause.onset_at, path.hops)
         if delay == 0.0:
             return 0.0
         kind = self._travels.get((victim.id, path.downward))
@@ -277,7 +277,7 @@ class Explainer:
             strength *= 1 - COVERAGE  # the service between ought to have spoken
         return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
 
-    def delay(self, offset_ms: int, hops: int, *, alive: bool) -> float:
+    def delay(self, offset_ms: int, hops: int) -> float:
         """Return the density of a victim's onset `offset_ms` after its cause's.
 
         Two-sided and heavy-tailed: what is between two onsets is above all how long each rule waits before it fires.
@@ -285,7 +285,7 @@ class Explainer:
         offset = offset_ms / 1000
         window = self._window
         if abs(offset) > window:
-            return LATE_DENSITY if alive and 0 < offset <= 3600 else 0.0
+            return 0.0
         after, before = hops * window / 8, hops * window / 11
         width = after if offset >= 0 else before
         return 0.9 / (after + before) * math.exp(-abs(offset) / width) + 0.1 / (2 * window)

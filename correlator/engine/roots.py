@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from correlator.engine.causes import COVERAGE, FAULT_RATE, Explainer, Path, Paths, root_weight
-from correlator.engine.forest import Link, quiet_cost
+from correlator.engine.cover import quiet_cost
+from correlator.engine.forest import Link
 from correlator.engine.state import Node
 
 #: Beyond so many nodes the likeliest are enough: the marginals cost the cube of their number.
@@ -149,7 +150,7 @@ def _silent_root(
     block = np.eye(len(hit)) + inverse[np.ix_(hit, hit)] * pulls[hit][:, None]
     _, log_ratio = np.linalg.slogdet(block)
     # Its onset is unknown: integrating over it takes the place of the first child's delay.
-    fault = FAULT_RATE * (1 - COVERAGE) / explainer.delay(0, 1, alive=True)
+    fault = FAULT_RATE * (1 - COVERAGE) / explainer.delay(0, 1)
     quiet = quiet_cost(name, 1.0, speaking, paths)
     score = math.log(fault) - _SILENT_COST + float(log_ratio) - 0.5 * quiet
     services = {nodes[key].service: None for key, _ in children if pulls[index[key]] > 1.0}

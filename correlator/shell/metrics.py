@@ -73,7 +73,9 @@ class Metrics:
             "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry
         )
         self.repeats = Counter(
-            "correlator_log_repeats", "Records of the log that had been applied before, left out.", registry=registry
+            "correlator_log_repeats",
+            "Messages of the alerts topic that the log holds again, left out.",
+            registry=registry,
         )
 
     def _incidents(self, registry: CollectorRegistry) -> None:

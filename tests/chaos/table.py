@@ -51,8 +51,12 @@ def table(runs: Sequence[Run]) -> str:
         "ended",
         "alerts",
         "incidents",
+        "repeats",
+        *PROMISES,
+        "worker ready s",
+        "pager ready s",
+        "broker back s",
     )
-    head += ("repeats", *PROMISES, "worker ready s", "pager ready s", "broker back s")
     rows = [head]
     for brokers in sorted({run.brokers for run in runs}):
         of_kind = [run for run in runs if run.brokers == brokers]

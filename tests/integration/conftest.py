@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from correlator.devkafka import Broker, Unavailable
+from correlator.devkafka import Broker
+from tests.brokers import started
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,10 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
     """One broker for all tests of a session: take topics and groups of your own, and do not kill it."""
-    broker = Broker()
-    try:
-        broker.start()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    yield broker
-    broker.stop()
+    with started(Broker()) as broker:
+        yield broker

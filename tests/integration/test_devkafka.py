@@ -21,7 +21,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from correlator.devkafka import Broker, BrokerError, Unavailable, jars, ports
+from correlator.devkafka import Broker, BrokerError, jars, ports
+from tests.brokers import started
 
 OLD_INSTANT = 1_546_300_800_000  # 2019-01-01T00:00:00Z
 DEVKAFKA = [sys.executable, "-m", "correlator.devkafka"]
@@ -30,13 +31,9 @@ DEVKAFKA = [sys.executable, "-m", "correlator.devkafka"]
 @pytest.fixture(scope="module")
 def mortal_kafka() -> Iterator[Broker]:
     """A broker that tests may kill. It looks for what is too old every half second, not every five minutes."""
-    broker = Broker(properties={"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "0"})
-    try:
-        broker.start()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    yield broker
-    broker.stop()
+    properties = {"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "0"}
+    with started(Broker(properties=properties)) as broker:
+        yield broker
 
 
 async def create_topic(kafka: Broker, name: str, *, copies: int = 1, **configs: str) -> None:

@@ -17,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from correlator.devkafka import Broker, Listener, Security, Unavailable
+from correlator.devkafka import Broker, Listener, Security
+from tests.brokers import started
 from tests.integration.certificates import Authority, Identity
 
 PASSWORD = "one-of-no-worth"
@@ -41,14 +42,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         truststore=authority.certificate,
         client_certificates=True,
     )
-    broker = Broker(security=security)
-    try:
-        broker.start()
-    except Unavailable as error:
-        pytest.skip(str(error))
     stranger = Authority(folder / "strange").issue("stranger")
-    yield Secured(broker, authority, authority.issue("client"), stranger)
-    broker.stop()
+    with started(Broker(security=security)) as broker:
+        yield Secured(broker, authority, authority.issue("client"), stranger)
 
 
 class Unsigned(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types

@@ -22,9 +22,10 @@ from prometheus_client import CollectorRegistry
 
 from correlator.config import Config
 from correlator.config_pager import QuietHoursConfig
-from correlator.devkafka import Broker, Unavailable
+from correlator.devkafka import Broker
 from correlator.domain import IncidentEvent, Severity
 from correlator.pager.process import run
+from tests.brokers import started
 from tests.pager.incidents import incident, paged, resolved, updated
 from tests.pager.recorder import Failure, Recorder
 
@@ -364,18 +365,11 @@ async def test_two_pagers_share_the_work_and_one_takes_over_when_the_other_stops
 
 async def test_kafka_may_die_and_come_back_under_the_pager() -> None:
     topic, group, target = fresh("incidents"), fresh("pager"), fresh("pd")
-    broker = Broker()
-    try:
-        broker.start()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    try:
+    with started(Broker()) as broker:
         await create_topic(broker, topic)
         with structlog.testing.capture_logs() as logs:
             await _outlive(broker, topic, group, target)
         assert [entry["event"] for entry in logs].count("Kafka does not serve, waiting") <= 1
-    finally:
-        broker.stop()
 
 
 async def _outlive(broker: Broker, topic: str, group: str, target: str) -> None:

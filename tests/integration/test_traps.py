@@ -11,24 +11,20 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from correlator.devkafka import Broker, Unavailable
+from correlator.devkafka import Broker
 from correlator.shell.app import CorrelatorApp, create_app
 from correlator.shell.kafka import admin, all_records, partition_counts
 from correlator.shell.metrics import Metrics
 from correlator.shell.transport import Publisher
+from tests.brokers import started
 from tests.integration.workers import World, chain_topology, storm, wait_for, without_repeats
 
 
 @pytest.fixture(scope="module")
 def mortal_kafka() -> Iterator[Broker]:
     """A broker that tests may suspend."""
-    broker = Broker()
-    try:
-        broker.start()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    yield broker
-    broker.stop()
+    with started(Broker()) as broker:
+        yield broker
 
 
 @pytest.fixture
