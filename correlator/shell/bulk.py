@@ -53,6 +53,7 @@ class BulkConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._through: dict[TP, int] = {}  # the last offset that is acknowledged
+        self._fetch_generation = 0  # that in which the last fetch began
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield what the next fetch gives, as Faust does with each record: none of it once the flow has stopped."""
@@ -63,6 +64,9 @@ class BulkConsumer(driver.Consumer):
         if not self.flow_active:
             await self._seek_in_stopped_flow()
             return
+        if records and self._fetch_generation != generation:
+            await self._seek_after_rebalance(generation)
+            return
         for tp, bulk in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
@@ -70,12 +74,28 @@ class BulkConsumer(driver.Consumer):
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._to_bulk(tp, bulk)
 
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        self._fetch_generation = self.app.consumer_generation_id
+        return await super()._getmany(active_partitions, timeout)
+
     async def _seek_in_stopped_flow(self) -> None:
         """Forget what was fetched, as Faust does: it is fetched again when the flow goes on."""
         try:
             await self.perform_seek()
         except Exception as error:
             self.log.warning("cannot seek while the flow is stopped: %r", error)
+
+    async def _seek_after_rebalance(self, generation: int) -> None:
+        """Forget what a fetch brought that began before the rebalance, and fetch it again.
+
+        It begins where the assignment before had come to, not where this one does: what lies between would be passed
+        over.
+        """
+        try:
+            await self.perform_seek()
+        except Exception:
+            if self.app.consumer_generation_id == generation:
+                raise  # else the next assignment seeks
 
     def _to_bulk(self, tp: TP, bulk: Bulk) -> Message:
         last = bulk[-1]

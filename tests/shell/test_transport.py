@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from correlator.shell.transport import SeekingConsumer, WorkerApp
@@ -27,6 +28,9 @@ class Client:
 
     def __init__(self, *, accepts: bool = True) -> None:
         self.accepts = accepts
+        self.fetched: list[ConsumerRecord] = []
+        self.while_fetching: Callable[[], None] | None = None
+        self.sought: Mapping[TP, int] = {}
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     def assignment(self) -> set[TP]:
@@ -36,7 +40,15 @@ class Client:
         return {PLACE: 7, RAW: 7}
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        pass
+        self.sought = dict(partitions)
+
+    async def getmany(self, active_partitions: set[TP], timeout: float) -> Mapping[TP, list[ConsumerRecord]]:
+        if self.while_fetching is not None:
+            self.while_fetching()
+        return {PLACE: self.fetched}
+
+    def highwater(self, tp: TP) -> int:
+        return 100
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.meanwhile is not None:
@@ -49,6 +61,22 @@ class Outbox:
 
     async def flush(self) -> None:
         pass
+
+
+def record(offset: int) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic=PLACE.topic,
+        partition=PLACE.partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=None,
+        value=b"",
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=(),
+    )
 
 
 def consumer_of(client: Client) -> Any:
@@ -87,3 +115,18 @@ async def test_the_floor_is_what_the_broker_has_taken_also_while_partitions_are_
     assert consumer.committed_offset(RAW) == 7
     consumer._committed_offset.pop(RAW)
     assert consumer.committed_offset(RAW) == 7
+
+
+async def test_what_a_fetch_brings_over_a_rebalance_is_fetched_again_from_where_the_assignment_begins() -> None:
+    client = Client()
+    consumer = consumer_of(client)
+    consumer.flow_active = True
+    consumer._active_partitions = {PLACE}
+    client.fetched = [record(90)]
+    client.while_fetching = lambda: setattr(consumer.app, "consumer_generation_id", 2)
+    assert [each async for each in consumer.getmany(1.0)] == []
+    assert client.sought == {PLACE: 40, RAW: 7}
+    client.fetched = [record(40)]
+    client.while_fetching = None
+    ((place, message),) = [each async for each in consumer.getmany(1.0)]
+    assert (place, message.offset, message.generation_id) == (PLACE, 40, 2)
