@@ -160,9 +160,11 @@ def plant(
         else:
             parents[node.id] = _best(node, links[node.id], alone[node.id], published[node.id])
     _break_cycles(nodes, parents, links, alone)
-    doubtful = {key for key in nodes if faults[key] <= noises[key]}
-    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), len(live.nodes), 1))
-    _join(nodes, parents, links, alone, doubtful, published, strength, explainer)
+    # Of services that it does not know, that the graph leads nowhere says nothing: in doubt, page.
+    known = {key: node for key, node in nodes.items() if node.service in paths.graph}
+    doubtful = {key for key in known if faults[key] <= noises[key]}
+    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), 1))
+    _join(known, parents, links, alone, doubtful, published, strength, explainer)
     covered = cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -198,9 +200,7 @@ def _join(
     What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else.
     """
     inner = set(parents.values())
-    roots = [
-        key for key, parent in parents.items() if not parent and (key in inner or published[key] or key not in doubtful)
-    ]
+    roots = [key for key in nodes if not parents[key] and (key in inner or published[key] or key not in doubtful)]
     for key, node in nodes.items():
         if parents[key] or node.frozen:
             continue
