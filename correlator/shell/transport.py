@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import faust
+from aiokafka.errors import IllegalGenerationError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -21,6 +23,40 @@ _PATIENCE_SECONDS = 30 * 86_400
 
 #: Where to go on in each partition of a topic; None for a partition that must not be read yet.
 Positions = Callable[[TP], int | None]
+
+
+#: The generation of the group that the commit under way is for.
+_commits_for: ContextVar[int] = ContextVar("commits_for")
+
+
+def fence_commits(coordinator: Any) -> None:
+    """Let a commit fail that cannot be made in the generation of the group in which it was asked for.
+
+    aiokafka tries again, in the name of whatever generation it has joined by then: a worker that was suspended would
+    so put back what its successor has committed.
+    """
+    commit, attempt = coordinator.commit_offsets, coordinator._do_commit_offsets
+
+    async def commit_offsets(assignment: Any, offsets: Any) -> None:
+        _commits_for.set(coordinator.generation)
+        await commit(assignment, offsets)
+
+    async def do_commit_offsets(assignment: Any, offsets: Any) -> None:
+        if coordinator.generation != _commits_for.get():
+            raise IllegalGenerationError(coordinator.group_id)
+        await attempt(assignment, offsets)
+
+    coordinator.commit_offsets = commit_offsets
+    coordinator._do_commit_offsets = do_commit_offsets
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The client of a consumer, its commits fenced."""
+
+    async def on_start(self) -> None:
+        """Start the client."""
+        await super().on_start()
+        fence_commits(self._ensure_consumer()._coordinator)
 
 
 class SeekingConsumer(BulkConsumer):
@@ -36,6 +72,9 @@ class SeekingConsumer(BulkConsumer):
         self._seeks = 0
         self._sought: dict[TP, int | None] = {}
 
+    def _new_consumer_thread(self) -> Any:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
     async def perform_seek(self) -> None:
         """Seek every assigned partition to where its processing has to go on."""
         app = self.app
@@ -50,12 +89,15 @@ class SeekingConsumer(BulkConsumer):
                 # behind its long-polling fetch, more than a second.
                 targets[place] = wanted
         await self.seek_wait(targets)
+        self._floors = {TP(place.topic, place.partition): offset or 0 for place, offset in committed.items()}
         for place, offset in targets.items():
             self._read_offset[place] = offset or None
-            self._committed_offset[place] = offset or None
+            if offset > self._floors[place]:
+                # Whoever wrote the snapshot did not come to commit what it covers.
+                self._through[place] = offset - 1
+        self._sought = {place: min(offset, self._floors[place]) or None for place, offset in targets.items()}
+        self._committed_offset.update(self._sought)
         self._seeks += 1
-        self._sought = {place: offset or None for place, offset in targets.items()}
-        self._floors = {TP(place.topic, place.partition): offset or 0 for place, offset in committed.items()}
         app.on_positions(targets)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:

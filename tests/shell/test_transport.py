@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import IllegalGenerationError
 from faust.types import TP
 
-from correlator.shell.transport import SeekingConsumer, WorkerApp
+from correlator.shell.transport import SeekingConsumer, WorkerApp, fence_commits
 
 PLACE = TP("log", 0)
 RAW = TP("raw", 0)
@@ -31,6 +34,7 @@ class Client:
         self.fetched: list[ConsumerRecord] = []
         self.while_fetching: Callable[[], None] | None = None
         self.sought: Mapping[TP, int] = {}
+        self.committed: Mapping[TP, int] = {}
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     def assignment(self) -> set[TP]:
@@ -53,6 +57,7 @@ class Client:
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.meanwhile is not None:
             await self.meanwhile()
+        self.committed = offsets
         return self.accepts
 
 
@@ -95,8 +100,17 @@ async def test_a_commit_that_ends_after_partitions_changed_hands_does_not_count_
     await consumer.perform_seek()
     client.meanwhile = consumer.perform_seek
     await consumer._commit_offsets({PLACE: 20, RAW: 9})
-    assert consumer._committed_offset == {PLACE: 40, RAW: 7}
+    assert consumer._committed_offset == {PLACE: 7, RAW: 7}
     assert consumer._should_commit(RAW, 9)
+
+
+async def test_what_a_snapshot_covers_is_committed_by_who_goes_on_from_it() -> None:
+    client = Client()
+    consumer = consumer_of(client)
+    await consumer.perform_seek()
+    assert await consumer.force_commit()
+    assert client.committed == {PLACE: 40}
+    assert not await consumer.force_commit()
 
 
 async def test_an_ordinary_commit_counts() -> None:
@@ -105,6 +119,36 @@ async def test_an_ordinary_commit_counts() -> None:
     await consumer._commit_offsets({PLACE: 45, RAW: 9})
     assert consumer._committed_offset[PLACE] == 45
     assert consumer.committed_offset(RAW) == 9
+
+
+class Coordinator:
+    """Joins the group anew, as generation 5, while its first attempt to commit fails."""
+
+    group_id = "group"
+
+    def __init__(self, *, joins: bool) -> None:
+        self.generation = 4
+        self.joins = joins
+        self.attempts: list[int] = []
+
+    async def commit_offsets(self, assignment: object, offsets: object) -> None:
+        if self.joins:
+            self.generation = 5
+        await asyncio.shield(self._do_commit_offsets(assignment, offsets))
+
+    async def _do_commit_offsets(self, assignment: object, offsets: object) -> None:
+        self.attempts.append(self.generation)
+
+
+async def test_a_commit_is_not_made_in_the_name_of_a_generation_that_was_joined_since() -> None:
+    late, timely = Coordinator(joins=True), Coordinator(joins=False)
+    fence_commits(late)
+    fence_commits(timely)
+    with pytest.raises(IllegalGenerationError):
+        await late.commit_offsets(object(), {RAW: 9})
+    await timely.commit_offsets(object(), {RAW: 9})
+    assert late.attempts == []
+    assert timely.attempts == [4]
 
 
 async def test_the_floor_is_what_the_broker_has_taken_also_while_partitions_are_revoked() -> None:
