@@ -61,8 +61,8 @@ model: $(READY) ## Fit the shipped model anew on the labelled streams and the si
 		--simulate day:1-2
 
 .PHONY: pytest
-pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
-	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)
+pytest: $(READY) ## Every test, four at a time: those with a broker mostly wait [PYTEST="arguments"].
+	$(BIN)/pytest --numprocesses 4 --dist worksteal $(PYTEST)
 
 .PHONY: chaos
 chaos: $(READY) ## Kill, suspend and restart everything at random, and compare with a run undisturbed [CHAOS="arguments"].
