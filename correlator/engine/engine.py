@@ -7,7 +7,7 @@ nothing, because the engine itself knows at which second something is due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, IncidentStatus, Versions
@@ -22,6 +22,7 @@ from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.engine.state import Alert, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
+from correlator.engine.view import View
 from correlator.engine.warmth import Warmth
 from topology.graph import ServiceGraph
 
@@ -35,6 +36,7 @@ class Engine:
         state: where to go on from; empty unless given.
         graph: the version of the graph that `state` names, if it names one.
         warm: what was learned before, for scopes that `state` does not hold.
+        witness: hears of verdicts and incident events while the state is still the one that they speak of.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Engine:
         state: State | None = None,
         graph: ServiceGraph | None = None,
         warm: Warmth | None = None,
+        witness: Callable[[Output], None] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker or PosteriorRanker()
         self._warm = warm
+        self._witness = witness
         self._model = self._ranker.version if warm is None else f"{self._ranker.version}+{warm.version}"
         self._kinds = KindTable(config.kind_rules)
         self._window_ms = round(config.correlation_window_seconds * 1000)
@@ -93,9 +97,9 @@ class Engine:
                 self._freeze(scope, int(key), at)
             elif what is Due.SOLVE:
                 if scope.solve_due_at == at:
-                    outputs.extend(self._solve(scope))
+                    outputs.extend(self._witnessed(self._solve(scope)))
             elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
-                outputs.extend(self._lifecycle(scope).review(incident))
+                outputs.extend(self._witnessed(self._lifecycle(scope).review(incident)))
         if now > state.now:
             state.now = now
         return outputs
@@ -107,6 +111,26 @@ class Engine:
         for scope in self.state.scopes.values():
             self._changed(scope)
         return outputs
+
+    def view(self, scope: str) -> View:
+        """Return what the engine knows of a scope now, and how it judges; for reading only."""
+        known = self.state.scopes[scope]
+        return View(
+            scope=known,
+            graph=self._graph,
+            paths=self._paths,
+            explainer=self._explainer(known),
+            ranker=self._ranker,
+            config=self._config,
+            now=self.state.now,
+        )
+
+    def _witnessed(self, said: Iterable[Output]) -> Iterator[Output]:
+        """Let the witness hear each output before the engine goes on."""
+        for output in said:
+            if self._witness is not None:
+                self._witness(output)
+            yield output
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -247,7 +271,7 @@ class Engine:
 
     # -- correlation ---------------------------------------------------------------------------------------------
 
-    def _solve(self, scope: Scope) -> list[Output]:
+    def _solve(self, scope: Scope) -> Iterator[Output]:
         """Explain all live nodes anew and let the incidents follow."""
         scope.solve_due_at = 0
         now = self.state.now
@@ -257,7 +281,7 @@ class Engine:
         if memory is None:
             memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         forest = plant(live, self._paths, self._explainer(scope), published, memory)
-        return list(self._lifecycle(scope).follow(forest, live))
+        return self._lifecycle(scope).follow(forest, live)
 
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now

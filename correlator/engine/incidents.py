@@ -19,10 +19,9 @@ from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Se
 from correlator.engine import report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
-from correlator.engine.features import Scene
-from correlator.engine.forest import Forest, Tree, candidates
-from correlator.engine.ranking import Ranker, Suspects
-from correlator.engine.roots import Root, chosen, rank
+from correlator.engine.forest import Forest, Tree
+from correlator.engine.ranking import Ranker, ordered, suspects_of
+from correlator.engine.roots import Root
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
@@ -106,7 +105,7 @@ class Lifecycle(msgspec.Struct):
         return incident
 
     def _settle(self, tree: Tree, incident: Incident, live: Mapping[int, Node], touched: dict[str, None]) -> None:
-        incident.weight, incident.weighed = tree.weight, list(tree.nodes)
+        incident.weight, incident.weighed, incident.shares = tree.weight, list(tree.nodes), list(tree.shares)
         touched[incident.id] = None
         for key in tree.nodes:
             node = live[key]
@@ -323,13 +322,8 @@ class Lifecycle(msgspec.Struct):
     # -- publishing ----------------------------------------------------------------------------------------------
 
     def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
-        nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
-        links = candidates(nodes, self.paths, self.explainer, of=chosen(nodes, self.explainer))
-        roots = rank(nodes, links, self.paths, self.explainer)
-        scene = Scene(nodes, links, self.paths, self.explainer)
-        chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
-        ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
-        return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+        suspects = suspects_of(incident.id, members, self.paths, self.explainer, self.now)
+        return [self._candidate(root, chance, suspects.scene.nodes) for root, chance in ordered(suspects, self.ranker)]
 
     def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
         own = [node for node in nodes.values() if node.service == root.service]
