@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from correlator.domain import AlertEvent, Disposition, Severity, rfc3339
+from correlator.domain import AlertEvent, Disposition, IncidentEvent, Severity, rfc3339
 from correlator.engine.decisions import Decision, Verdict
-from correlator.engine.engine import Engine
 from correlator.engine.state import Node
 from correlator.engine.view import View
 from correlator.explain import paging, wording
@@ -38,6 +37,7 @@ class AlertListener:
         self._decision: Decision | None = None
         self._partition = 0
         self._settled: dict[tuple[str, int], _Settled] = {}
+        self._places: dict[tuple[str, int], Member] = {}
         self._nodes: set[tuple[str, int]] = set()
 
     def __call__(self, said: Said) -> None:
@@ -47,8 +47,35 @@ class AlertListener:
             if output.disposition is None or self._decision is None or output.event_id == self._alert:
                 self._decision, self._partition = output, said.partition
             self._nodes.add((output.scope, output.node))
-        elif isinstance(output, Verdict) and (output.scope, output.node) in self._nodes:
-            self._settled[output.scope, output.node] = _settled(said.engine, output.scope, output.node, output)
+        elif isinstance(output, IncidentEvent):
+            self._note_places(said.engine.view(output.scope), output.incident_id)
+        elif isinstance(output, Verdict):
+            self._note_verdict(said.engine.view(output.scope), output)
+
+    def _note_places(self, view: View, incident_id: str) -> None:
+        """Remember the places of the alert's nodes in an incident, as it was last told."""
+        incident = view.scope.incidents[incident_id]
+        watched = [key for key in incident.nodes if (view.scope.name, key) in self._nodes]
+        if watched:
+            for member in members(grounds(view, incident)):
+                if member.node in watched:
+                    self._places[view.scope.name, member.node] = member
+
+    def _note_verdict(self, view: View, verdict: Verdict) -> None:
+        """Remember what an incident was judged by, before any of its nodes is gone, and the fate of the alert's own."""
+        scope = verdict.scope
+        incident = view.scope.incidents[view.scope.nodes[verdict.node].incident]
+        for key in incident.nodes:
+            if (scope, key) in self._nodes and key in view.scope.nodes and (scope, key) not in self._settled:
+                self._settled[scope, key] = _settled(view, key)
+        if (scope, verdict.node) in self._nodes:
+            known = self._settled[scope, verdict.node]
+            self._settled[scope, verdict.node] = msgspec.structs.replace(
+                known,
+                reason=str(verdict.reason),
+                disposition=verdict.disposition,
+                member=self._places.get((scope, verdict.node)),
+            )
 
     def finish(self, course: Course, *, try_changes: bool) -> Fate | None:
         """Return the alert's fate, None where it never came."""
@@ -73,25 +100,23 @@ class AlertListener:
 
     def _pending(self, course: Course, decision: Decision) -> _Settled | None:
         """Return what is known of an alert that nothing was decided on at the end of the input."""
-        engine = dict(course.numbered())[self._partition]
-        scope = engine.state.scopes[decision.scope]
-        return _settled(engine, decision.scope, decision.node, None) if decision.node in scope.nodes else None
+        view = dict(course.numbered())[self._partition].view(decision.scope)
+        if decision.node not in view.scope.nodes:
+            return None
+        place = self._places.get((decision.scope, decision.node))
+        return msgspec.structs.replace(_settled(view, decision.node), member=place)
 
 
-def _settled(engine: Engine, scope: str, key: int, verdict: Verdict | None) -> _Settled:
-    view = engine.view(scope)
+def _settled(view: View, key: int) -> _Settled:
     node = view.scope.nodes[key]
     incident = view.scope.incidents.get(node.incident)
     published = incident is not None and incident.revision > 0
-    judged = paging.judgement(view, incident) if incident is not None and not published else None
-    tree = members(grounds(view, incident)) if incident is not None and published else []
-    reason = verdict.reason if verdict is not None else (incident.why_not if incident and not published else "")
     return _Settled(
-        reason=str(reason) or _PENDING,
-        disposition=verdict.disposition if verdict is not None else None,
+        reason=(incident.why_not if incident is not None and not published else "") or _PENDING,
+        disposition=None,
         incident_id=incident.id if incident is not None and published else None,
-        judgement=judged,
-        member=next((member for member in tree if member.node == key), None),
+        judgement=paging.judgement(view, incident) if incident is not None and not published else None,
+        member=None,
         # The engine goes on with its own.
         node=msgspec.msgpack.decode(msgspec.msgpack.encode(node), type=Node),
         at=view.now,
