@@ -158,6 +158,7 @@ class Engine:
         if change in (Change.ACTIVATED, Change.RESTARTED):
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
+                self._note_end(scope, node)
             node, reason = self._join(scope, alert, event, told=told)
             return _decision(event, node.id, None, reason)
         if node is not None:
@@ -165,9 +166,7 @@ class Engine:
         if change is Change.ENDED and node is not None:
             nodes.leave(node, alert.ended_at)
             self._changed(scope)
-            if not nodes.is_live(node, now + 1000, self._window_ms):
-                # The news of the end comes so late that nothing explains the node any more.
-                self._see_to(scope, node)
+            self._note_end(scope, node)
         return _decision(event, key, *_SETTLED[change])
 
     def _join(self, scope: Scope, alert: Alert, event: AlertEvent, *, told: bool) -> tuple[Node, Reason]:
@@ -246,6 +245,14 @@ class Engine:
             weight = max(weight, background.LONE)
         for name in node.names:
             background.count(scope.background, node.service, name, weight, at)
+
+    def _note_end(self, scope: Scope, node: Node) -> None:
+        """See to a node whose end is news so late that nothing may explain it when the scope is solved next.
+
+        It may be frozen by then although it is not now.
+        """
+        if not node.firing and node.ended_at <= self.state.now + 1000 - 2 * self._window_ms:
+            self._see_to(scope, node)
 
     def _see_to(self, scope: Scope, node: Node) -> None:
         """See that a node's incident is reviewed, although the node may be too long over to be explained anew."""
