@@ -6,7 +6,7 @@ The worker and `replay --log` both run the log through this, which is why they s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from correlator.config import EngineConfig
 from correlator.engine.decisions import Output
@@ -35,15 +35,17 @@ class Partition:
         ranker: Ranker | None = None,
         warm: Warmth | None = None,
         snapshot: Snapshot | None = None,
+        witness: Callable[[Output], None] | None = None,
     ) -> None:
         if snapshot is None:
-            self.engine = Engine(config, ranker=ranker, warm=warm)
+            self.engine = Engine(config, ranker=ranker, warm=warm, witness=witness)
             self.offset = -1
             self.mark = ""
             self._deliveries: Deliveries = {}
         else:
             graph = _graph(graphs, snapshot.state.topology)
-            self.engine = Engine(config, ranker=ranker, state=snapshot.state, graph=graph, warm=warm)
+            state = snapshot.state
+            self.engine = Engine(config, ranker=ranker, state=state, graph=graph, warm=warm, witness=witness)
             self.offset = snapshot.offset
             self.mark = snapshot.mark
             self._deliveries = snapshot.deliveries

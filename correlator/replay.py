@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 import msgspec
@@ -45,58 +45,48 @@ def rejection(number: int, data: bytes, error: InputError) -> Rejection:
         return Rejection(line=number, reason=error.reason, detail=error.detail, text=None, base64=encoded)
 
 
-class Replay:
-    """Run an engine over messages, one line each: an alert event, or what any format tells of alerts.
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a line nobody could use."""
 
-    Everything it says goes to the given sinks at once, but for assignments: those wait, in input order, until the fate
-    of their alerts is sealed.
+    event_id: str
+    data: bytes
+    error: InputError
+
+
+class Arrivals:
+    """The lines of a file as events in their order of arrival, with ids and the names of their services.
+
+    Args:
+        count_notices: hears of what messages tell beside alerts.
     """
 
     def __init__(
-        self,
-        config: Config,
-        graph: ServiceGraph,
-        sinks: Sinks,
-        *,
-        ranker: Ranker | None = None,
-        warm: Warmth | None = None,
-        rejected: IO[bytes] | None = None,
+        self, config: Config, graph: ServiceGraph, count_notices: Callable[[Mapping[tuple[str, str], int]], None]
     ) -> None:
-        self._engine = Engine(config, ranker=ranker, warm=warm)
         self._formats = Formats(formats_of(config))
         self._namer = Namer(config.naming, graph)
-        self.max_line_bytes = config.worker.max_event_bytes
-        self._rejected = rejected
-        self._sinks = sinks
-        self._graph: ServiceGraph | None = graph
+        self._count_notices = count_notices
         self._now = 0
-        self.summary = sinks.summary
+        self.max_line_bytes = config.worker.max_event_bytes
 
-    def feed(self, number: int, data: bytes) -> None:
-        """Take one line of the input, a message of any format; `number` counts from one."""
+    def read(self, number: int, data: bytes) -> Iterator[AlertEvent | Refusal]:
+        """Yield what one line holds, a message of any format; `number` counts from one."""
         place = f"line-{number}"
         if len(data) > self.max_line_bytes:
-            self._reject(number, place, data, InputError("too_large", f"more than {self.max_line_bytes} bytes"))
+            error = InputError("too_large", f"more than {self.max_line_bytes} bytes")
+            yield Refusal(event_id=place, data=data, error=error)
             return
         contents, observed_at = self._read(data)
-        self.summary.count_notices(contents.notices)
+        self._count_notices(contents.notices)
         for read in contents.events:
             try:
                 event = self._named(read, read.id(place), observed_at)
             except InputError as error:
-                self._reject(number, read.id(place) if len(contents.events) > 1 else place, read.data, error)
+                name = read.id(place) if len(contents.events) > 1 else place
+                yield Refusal(event_id=name, data=read.data, error=error)
             else:
-                self._take(event)
-
-    def finish(self) -> Summary:
-        """Let time go on until nothing is pending, and count up."""
-        while (due := self._engine.next_due()) is not None:
-            self._sinks.take(self._engine.tick(due))
-        return self._sinks.finish(sealed=True)
-
-    def learned(self) -> Warmth:
-        """Return what the engine has learned of everyday noise so far."""
-        return learned(self._engine.state)
+                self._now = event.observed_at
+                yield event
 
     def _read(self, data: bytes) -> tuple[Contents, int]:
         """Return what a line holds, and when it arrives."""
@@ -122,20 +112,63 @@ class Replay:
             raise InputError("bad_timestamp", "arrives more than a year after all before it")
         return self._namer.name(alert, event_id=event_id, observed_at=observed_at)
 
+
+class Replay:
+    """Run an engine over messages, one line each: an alert event, or what any format tells of alerts.
+
+    Everything it says goes to the given sinks at once, but for assignments: those wait, in input order, until the fate
+    of their alerts is sealed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        graph: ServiceGraph,
+        sinks: Sinks,
+        *,
+        ranker: Ranker | None = None,
+        warm: Warmth | None = None,
+        rejected: IO[bytes] | None = None,
+    ) -> None:
+        self._engine = Engine(config, ranker=ranker, warm=warm)
+        self._arrivals = Arrivals(config, graph, sinks.summary.count_notices)
+        self.max_line_bytes = self._arrivals.max_line_bytes
+        self._rejected = rejected
+        self._sinks = sinks
+        self._graph: ServiceGraph | None = graph
+        self.summary = sinks.summary
+
+    def feed(self, number: int, data: bytes) -> None:
+        """Take one line of the input, a message of any format; `number` counts from one."""
+        for read in self._arrivals.read(number, data):
+            if isinstance(read, Refusal):
+                self._reject(number, read)
+            else:
+                self._take(read)
+
+    def finish(self) -> Summary:
+        """Let time go on until nothing is pending, and count up."""
+        while (due := self._engine.next_due()) is not None:
+            self._sinks.take(self._engine.tick(due))
+        return self._sinks.finish(sealed=True)
+
+    def learned(self) -> Warmth:
+        """Return what the engine has learned of everyday noise so far."""
+        return learned(self._engine.state)
+
     def _take(self, event: AlertEvent) -> None:
-        self._now = event.observed_at
         if self._graph is not None:
             self._sinks.take(self._engine.use_topology(self._graph, event.observed_at))
             self._graph = None
         self._sinks.count(event)
         self._sinks.take(self._engine.on_event(event, event.observed_at))
 
-    def _reject(self, number: int, event_id: str, data: bytes, error: InputError) -> None:
+    def _reject(self, number: int, refusal: Refusal) -> None:
         self.summary.events += 1
         self.summary.rejected += 1
         if self._rejected is not None:
-            write(self._rejected, rejection(number, data, error))
-        self._sinks.assignments.decided(event_id, None, Disposition.REJECTED, error.reason)
+            write(self._rejected, rejection(number, refusal.data, refusal.error))
+        self._sinks.assignments.decided(refusal.event_id, None, Disposition.REJECTED, refusal.error.reason)
 
 
 class LogReplay:

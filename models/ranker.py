@@ -43,12 +43,22 @@ class LearnedRanker:
         self._calibrator = model.calibrator
         self.version = version(model)
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """What each feature weighs, in nats for each unit."""
+        return dict(zip(self._names, self._weights.tolist(), strict=True))
+
+    def weighed(self, suspects: Question) -> list[float]:
+        """Return the probabilities as the weights alone give them, before calibration."""
+        features = suspects.features()
+        return np.exp(self._log_chances(features)).tolist() if len(features) else []
+
     def probabilities(self, suspects: Question) -> list[float]:
         """Return one probability per candidate, in the order given; the rest is for none of them."""
         features = suspects.features()
         if not len(features):
             return []
-        log_odds = log_chances(np.round(features @ self._weights, 9))  # beyond, machines differ
+        log_odds = self._log_chances(features)
         chances = np.exp(log_odds)
         first = float(chances.max())
         sure = confidence(self._calibrator, inputs(log_odds, features, self._names))
@@ -58,3 +68,6 @@ class LearnedRanker:
         spread = [min(sure, float(chance) * others) for chance in chances]
         spread[best] = sure
         return [round(chance, 4) for chance in spread]
+
+    def _log_chances(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return log_chances(np.round(features @ self._weights, 9))  # beyond, machines differ

@@ -217,11 +217,15 @@ class Explainer:
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
-        rate = FAULT_RATE * max(_SHOWS_FAULT.get(kind, 1.0) for kind in node.kinds)
+        rate = self.unchanged(node)
         changed = self._changed_at(node.service)
         if not changed or not 0 <= node.onset_at - changed <= 1_800_000:
             return rate
         return rate * (1 + 19 * math.exp(-(node.onset_at - changed) / 900_000))
+
+    def unchanged(self, node: Node) -> float:
+        """Return what the density of a fault would be if the service had not been changed of late."""
+        return FAULT_RATE * max(_SHOWS_FAULT.get(kind, 1.0) for kind in node.kinds)
 
     def background(self, service: str, name: str) -> float:
         """Return the expected firings per second of `name` on `service` by noise alone."""

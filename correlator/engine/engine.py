@@ -7,7 +7,7 @@ nothing, because the engine itself knows at which second something is due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, IncidentStatus, Versions
@@ -22,6 +22,7 @@ from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.engine.state import Alert, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
+from correlator.engine.view import View
 from correlator.engine.warmth import Warmth
 from topology.graph import ServiceGraph
 
@@ -35,6 +36,7 @@ class Engine:
         state: where to go on from; empty unless given.
         graph: the version of the graph that `state` names, if it names one.
         warm: what was learned before, for scopes that `state` does not hold.
+        witness: hears of verdicts and incident events while the state is still the one that they speak of.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Engine:
         state: State | None = None,
         graph: ServiceGraph | None = None,
         warm: Warmth | None = None,
+        witness: Callable[[Output], None] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker or PosteriorRanker()
         self._warm = warm
+        self._witness = witness
         self._model = self._ranker.version if warm is None else f"{self._ranker.version}+{warm.version}"
         self._kinds = KindTable(config.kind_rules)
         self._window_ms = round(config.correlation_window_seconds * 1000)
@@ -93,9 +97,9 @@ class Engine:
                 self._freeze(scope, int(key), at)
             elif what is Due.SOLVE:
                 if scope.solve_due_at == at:
-                    outputs.extend(self._solve(scope))
+                    outputs.extend(self._witnessed(self._solve(scope)))
             elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
-                outputs.extend(self._lifecycle(scope).review(incident))
+                outputs.extend(self._witnessed(self._lifecycle(scope).review(incident)))
         if now > state.now:
             state.now = now
         return outputs
@@ -107,6 +111,26 @@ class Engine:
         for scope in self.state.scopes.values():
             self._changed(scope)
         return outputs
+
+    def view(self, scope: str) -> View:
+        """Return what the engine knows of a scope now, and how it judges; for reading only."""
+        known = self.state.scopes[scope]
+        return View(
+            scope=known,
+            graph=self._graph,
+            paths=self._paths,
+            explainer=self._explainer(known),
+            ranker=self._ranker,
+            config=self._config,
+            now=self.state.now,
+        )
+
+    def _witnessed(self, said: Iterable[Output]) -> Iterator[Output]:
+        """Let the witness hear each output before the engine goes on."""
+        for output in said:
+            if self._witness is not None:
+                self._witness(output)
+            yield output
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -134,6 +158,7 @@ class Engine:
         if change in (Change.ACTIVATED, Change.RESTARTED):
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
+                self._note_end(scope, node)
             node, reason = self._join(scope, alert, event, told=told)
             return _decision(event, node.id, None, reason)
         if node is not None:
@@ -141,9 +166,7 @@ class Engine:
         if change is Change.ENDED and node is not None:
             nodes.leave(node, alert.ended_at)
             self._changed(scope)
-            if not nodes.is_live(node, now + 1000, self._window_ms):
-                # The news of the end comes so late that nothing explains the node any more.
-                self._see_to(scope, node)
+            self._note_end(scope, node)
         return _decision(event, key, *_SETTLED[change])
 
     def _join(self, scope: Scope, alert: Alert, event: AlertEvent, *, told: bool) -> tuple[Node, Reason]:
@@ -223,6 +246,14 @@ class Engine:
         for name in node.names:
             background.count(scope.background, node.service, name, weight, at)
 
+    def _note_end(self, scope: Scope, node: Node) -> None:
+        """See to a node whose end is news so late that nothing may explain it when the scope is solved next.
+
+        It may be frozen by then although it is not now.
+        """
+        if not node.firing and node.ended_at <= self.state.now + 1000 - 2 * self._window_ms:
+            self._see_to(scope, node)
+
     def _see_to(self, scope: Scope, node: Node) -> None:
         """See that a node's incident is reviewed, although the node may be too long over to be explained anew."""
         incident = scope.incidents.get(node.incident)
@@ -247,7 +278,7 @@ class Engine:
 
     # -- correlation ---------------------------------------------------------------------------------------------
 
-    def _solve(self, scope: Scope) -> list[Output]:
+    def _solve(self, scope: Scope) -> Iterator[Output]:
         """Explain all live nodes anew and let the incidents follow."""
         scope.solve_due_at = 0
         now = self.state.now
@@ -257,7 +288,7 @@ class Engine:
         if memory is None:
             memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         forest = plant(live, self._paths, self._explainer(scope), published, memory)
-        return list(self._lifecycle(scope).follow(forest, live))
+        return self._lifecycle(scope).follow(forest, live)
 
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now

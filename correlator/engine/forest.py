@@ -46,6 +46,7 @@ class Tree(msgspec.Struct, frozen=True):
 
     nodes: tuple[int, ...]
     weight: float  # log density of this explanation of all its nodes
+    shares: tuple[float, ...] = ()  # what each of them adds to it
 
 
 class Forest(msgspec.Struct, frozen=True):
@@ -283,17 +284,20 @@ def _trees(
     for roots in groups.values():
         nodes = sorted(key for root in roots for key in members[root])
         weight = 0.0
+        shares = []
         for key in nodes:
             if key in covered:
-                weight += covered[key][1]  # under the silent service, in place of a fault of its own
-            elif key in roots:
-                weight += faults[key]
+                share = covered[key][1]  # under the silent service, in place of a fault of its own
+            elif key in roots or (link := _taken(key, links, parents)) is None:
+                share = faults[key]
             else:
-                link = next((link for link in links[key] if link.cause == parents[key]), None)
-                if link is None:
-                    weight += faults[key]
-                else:
-                    # That two things happen at once, with no known path between them, makes neither likelier real.
-                    weight += alone[key] if link.path.unknown else link.log_density
-        trees.append(Tree(nodes=tuple(nodes), weight=round(weight, 9)))
+                # That two things happen at once, with no known path between them, makes neither likelier real.
+                share = alone[key] if link.path.unknown else link.log_density
+            weight += share
+            shares.append(share)
+        trees.append(Tree(nodes=tuple(nodes), weight=round(weight, 9), shares=tuple(shares)))
     return sorted(trees, key=lambda tree: tree.nodes[0])
+
+
+def _taken(key: int, links: Mapping[int, list[Link]], parents: Mapping[int, int]) -> Link | None:
+    return next((link for link in links[key] if link.cause == parents[key]), None)

@@ -1,8 +1,6 @@
 """Incidents: how trees keep their identity over time, when one is published, updated, resolved, merged or forgotten.
 
-pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
-   |                  ^                   |
-   +--nothing in it   +----- reopened ----+
+What may follow what is the table of `lifecycle`; here is what triggers it.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Se
 from correlator.engine import report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
-from correlator.engine.features import Scene
-from correlator.engine.forest import Forest, Tree, candidates
-from correlator.engine.ranking import Ranker, Suspects
-from correlator.engine.roots import Root, chosen, rank
+from correlator.engine.forest import Forest, Tree
+from correlator.engine.lifecycle import Stage, Trigger, stage_of, take
+from correlator.engine.ranking import Ranker, ordered, suspects_of
+from correlator.engine.roots import Root
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
@@ -106,7 +104,7 @@ class Lifecycle(msgspec.Struct):
         return incident
 
     def _settle(self, tree: Tree, incident: Incident, live: Mapping[int, Node], touched: dict[str, None]) -> None:
-        incident.weight, incident.weighed = tree.weight, list(tree.nodes)
+        incident.weight, incident.weighed, incident.shares = tree.weight, list(tree.nodes), list(tree.shares)
         touched[incident.id] = None
         for key in tree.nodes:
             node = live[key]
@@ -135,12 +133,19 @@ class Lifecycle(msgspec.Struct):
             return
         members = self._members(incident)
         firing = any(node.firing for node in members)
-        if incident.revision == 0:
+        stage = stage_of(incident)
+        if stage is Stage.PENDING:
             yield from self._review_pending(incident, members, firing)
-        elif incident.status is IncidentStatus.RESOLVED:
+        elif stage is Stage.RESOLVED:
             yield from self._review_resolved(incident, members, firing)
         else:
             yield from self._review_open(incident, members, firing)
+
+    def _step(self, incident: Incident, trigger: Trigger, roots: list[Candidate] | None = None) -> Iterator[Output]:
+        """Take the step that the table gives, and publish what it says."""
+        step = take(incident, trigger, self.now)
+        if step.action is not None:
+            yield self._publish(incident, step.action, page=step.page, roots=roots)
 
     def _members(self, incident: Incident) -> list[Node]:
         return [self.scope.nodes[key] for key in incident.nodes]
@@ -151,15 +156,18 @@ class Lifecycle(msgspec.Struct):
             roots = self._roots(incident, members)
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
-                yield self._publish(incident, Action.OPENED, page=True, roots=roots)
+                yield from self._step(incident, Trigger.WORTH_A_PAGE, roots)
             else:
+                yield from self._step(incident, Trigger.CONTINUES)
                 self._absorb(earlier, incident)
                 yield from self.review(earlier)
             return
         incident.why_not = reason
         if not firing and all(node.frozen for node in members):
+            yield from self._step(incident, Trigger.OVER)
             yield from self._forget(incident, members)
             return
+        yield from self._step(incident, Trigger.HELD)
         self._look_again(incident, members, firing)
 
     def _why_wait(self, incident: Incident, members: list[Node], firing: bool) -> Reason | None:
@@ -219,16 +227,14 @@ class Lifecycle(msgspec.Struct):
 
     def _review_open(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
-            incident.quiet_since = 0
+            yield from self._step(incident, Trigger.FIRES)
             yield from self._tell_changes(incident, members)
             return
-        if incident.quiet_since == 0:
-            incident.quiet_since = max(node.ended_at for node in members)
+        if stage_of(incident) is Stage.OPEN:
+            take(incident, Trigger.FALLS_QUIET, self.now, quiet_since=max(node.ended_at for node in members))
         over_at = max(incident.quiet_since, incident.opened_at) + round(1000 * self.config.resolve_after_seconds)
         if self.now >= over_at:
-            incident.status = IncidentStatus.RESOLVED
-            incident.resolved_at = self.now
-            yield self._publish(incident, Action.RESOLVED, page=False)
+            yield from self._step(incident, Trigger.STAYED_QUIET)
             self._due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
             return
         yield from self._tell_changes(incident, members)
@@ -252,19 +258,17 @@ class Lifecycle(msgspec.Struct):
         told = next((known.probability for known in roots if known.service == incident.root), 0.0)
         rerooted = best.service != incident.root and best.probability >= told + _ROOT_MARGIN
         if worse or grown or rerooted:
-            yield self._publish(incident, Action.UPDATED, page=False, roots=roots)
+            yield from self._step(incident, Trigger.NEWS, roots)
 
     def _review_resolved(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
-            incident.status = IncidentStatus.TRIGGERED
-            incident.resolved_at = 0
-            incident.quiet_since = 0
-            yield self._publish(incident, Action.REOPENED, page=True)
+            yield from self._step(incident, Trigger.FIRES)
             return
         over_at = incident.resolved_at + round(1000 * self.config.reopen_window_seconds)
         if self.now < over_at or not all(node.frozen for node in members):
             self._due(incident, max(over_at, self.now + 1000))
             return
+        yield from self._step(incident, Trigger.OVER)
         yield from self._forget(incident, members)
 
     # -- ends ----------------------------------------------------------------------------------------------------
@@ -291,10 +295,7 @@ class Lifecycle(msgspec.Struct):
 
     def _vanish(self, incident: Incident) -> Iterator[Output]:
         """End an incident whose nodes all went to another."""
-        if incident.revision and incident.status is not IncidentStatus.RESOLVED:
-            incident.status = IncidentStatus.RESOLVED
-            incident.resolved_at = self.now
-            yield self._publish(incident, Action.MERGED, page=False)
+        yield from self._step(incident, Trigger.EMPTIED)
         if incident.revision and (seed := self.scope.nodes.get(incident.seed)) is not None:
             seed.seeded += 1  # the id is used up
         del self.scope.incidents[incident.id]
@@ -323,13 +324,8 @@ class Lifecycle(msgspec.Struct):
     # -- publishing ----------------------------------------------------------------------------------------------
 
     def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
-        nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
-        links = candidates(nodes, self.paths, self.explainer, of=chosen(nodes, self.explainer))
-        roots = rank(nodes, links, self.paths, self.explainer)
-        scene = Scene(nodes, links, self.paths, self.explainer)
-        chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
-        ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
-        return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+        suspects = suspects_of(incident.id, members, self.paths, self.explainer, self.now)
+        return [self._candidate(root, chance, suspects.scene.nodes) for root, chance in ordered(suspects, self.ranker)]
 
     def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
         own = [node for node in nodes.values() if node.service == root.service]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from correlator.engine import features
-from correlator.engine.roots import Root
+from correlator.engine.causes import Explainer, Paths
+from correlator.engine.forest import candidates
+from correlator.engine.roots import Root, chosen, rank
+from correlator.engine.state import Node
+
+#: So many candidates are told of.
+MOST_CANDIDATES = 10
 
 
 class Suspects(msgspec.Struct, frozen=True):
@@ -39,6 +45,21 @@ class Ranker(Protocol):
     def version(self) -> str: ...
 
     def probabilities(self, suspects: Suspects) -> list[float]: ...
+
+
+def suspects_of(incident: str, members: Iterable[Node], paths: Paths, explainer: Explainer, now: int) -> Suspects:
+    """Return the candidates of the incident that consists of `members`."""
+    nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
+    links = candidates(nodes, paths, explainer, of=chosen(nodes, explainer))
+    roots = rank(nodes, links, paths, explainer)
+    return Suspects(incident, now, roots, features.Scene(nodes, links, paths, explainer))
+
+
+def ordered(suspects: Suspects, ranker: Ranker) -> list[tuple[Root, float]]:
+    """Return the likeliest candidates with their probabilities, best first."""
+    chances = ranker.probabilities(suspects)
+    pairs = zip(suspects.roots, chances, strict=True)
+    return sorted(pairs, key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))[:MOST_CANDIDATES]
 
 
 class PosteriorRanker:

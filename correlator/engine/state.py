@@ -124,6 +124,7 @@ class Incident(msgspec.Struct, gc=False):
     nodes_ranked: int = 0  # how many nodes the root was last named from
     weight: float = 0.0  # log density of the explanation of its live nodes
     weighed: list[int] = []  # those nodes
+    shares: list[float] = []  # what each of them adds to the weight
     real: float = 0.0  # probability that it is a fault rather than noise
     ready_at: int = 0  # since when it would page but for the hold
     why_not: str = ""  # reason it has not paged, while it has not

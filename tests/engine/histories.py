@@ -35,9 +35,9 @@ def _graphs() -> st.SearchStrategy[ServiceGraph]:
 
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["fire", "fire", "fire", "fire", "repeat", "end", "end", "copy", "stray end"]),
+        st.sampled_from(["fire", "fire", "fire", "fire", "repeat", "end", "end", "late end", "copy", "stray end"]),
         st.integers(0, 10**6),  # which alert, or which earlier event
-        st.sampled_from([0, 700, 1000, 3500, 20_000, 61_500, 300_000, 900_000]),  # pause before, in ms
+        st.sampled_from([0, 700, 1000, 3500, 20_000, 61_500, 119_600, 300_000, 459_700, 900_000]),  # pause, in ms
         st.sampled_from([0, 0, 10, 120]),  # how long ago it began, in seconds
     ),
     min_size=10,
@@ -57,31 +57,32 @@ def histories(draw: st.DrawFn) -> History:
         if what == "copy" and events:
             events.append(_delivered(events[choice % len(events)], number, arrival))
             continue
-        if what in ("end", "repeat") and open_since:
+        if what in ("end", "late end", "repeat") and open_since:
             fingerprint = sorted(open_since)[choice % len(open_since)]
-            started = open_since.pop(fingerprint) if what == "end" else open_since[fingerprint]
+            started = open_since[fingerprint] if what == "repeat" else open_since.pop(fingerprint)
         else:
             service, name = SERVICES[choice % few], NAMES[(choice // 7) % len(NAMES)]
             fingerprint = f"{service}/{name}/{'ab'[(choice // 97) % 2]}"
             started = arrival - 1000 * age
-            if what != "stray end":
+            if what not in ("stray end", "late end"):
                 open_since.setdefault(fingerprint, started)
-        ends = what in ("end", "stray end")
-        events.append(_event(number, fingerprint, arrival, started, ends, choice))
+        # Late is the news of an end that was right after the start.
+        ended = {"end": arrival, "stray end": arrival, "late end": started}.get(what)
+        events.append(_event(number, fingerprint, arrival, started, ended, choice))
     return History(draw(_graphs()), events)
 
 
-def _event(number: int, fingerprint: str, arrival: int, started: int, ends: bool, choice: int) -> AlertEvent:
+def _event(number: int, fingerprint: str, arrival: int, started: int, ended: int | None, choice: int) -> AlertEvent:
     service, name, scope = fingerprint.split("/")
     mentioned = SERVICES[choice % len(SERVICES)] if choice % 3 == 0 else ""
     return AlertEvent(
         id=f"e{number}",
-        status=Status.RESOLVED if ends else Status.FIRING,
+        status=Status.FIRING if ended is None else Status.RESOLVED,
         name=name,
         service=service,
         fingerprint=fingerprint,
         starts_at=started,
-        ends_at=arrival if ends else arrival + 300_000 if choice % 5 == 0 else None,
+        ends_at=ended if ended is not None else arrival + 300_000 if choice % 5 == 0 else None,
         observed_at=arrival,
         scope=scope,
         severity=SEVERITIES[(choice // 3) % len(SEVERITIES)],

@@ -126,6 +126,17 @@ def test_a_resolve_is_told_however_late_the_news_of_the_end_comes(late: int) -> 
     assert done.published[-1].published_at <= _clock(ended + late + 302)
 
 
+@pytest.mark.parametrize("before", [1.6, 1.1, 0.6, 0.4, 0.1, 0.0, -0.4, -1.4])
+def test_a_resolve_is_told_when_the_news_of_an_end_long_ago_meets_the_node_keeping_its_place(before: float) -> None:
+    # From then on the node keeps its place, and is too long over to be explained when the scope is solved next.
+    keeps_its_place = ALWAYS.correlation_window_seconds + 61
+    firing = event("db", "PostgresDown", 0.5, started=-6000)
+    end = event("db", "PostgresDown", keeps_its_place - before, Status.RESOLVED, started=-6000, ends=-1000)
+    done = run([firing, end], GRAPH, ALWAYS)
+    assert [one.action for one in done.published] == [Action.OPENED, Action.RESOLVED]
+    assert len(done.verdicts) == 1
+
+
 @pytest.mark.parametrize("again", [200, 600])
 def test_what_fires_again_before_the_resolve_stays_the_same_incident_without_a_page(again: int) -> None:
     events = [
