@@ -278,6 +278,12 @@ class Ingest:
         events = [event for reading in readings for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
+        skews: dict[str, int] = {}
+        for event in events:
+            word = source_word(event.source, self._own_formats)
+            skews[word] = max(skews.get(word, 0), event.starts_at - event.observed_at)
+        for word, skew in skews.items():
+            self._metrics.clock_skew.labels(word).set(skew / 1000)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
         for reading in readings:
