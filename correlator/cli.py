@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from correlator import __version__
+from correlator.cli_report import report
 from correlator.cli_topology import size, topology
 from correlator.config import load
 from correlator.errors import ConfigError, CorrelatorError
@@ -201,6 +202,7 @@ def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 
 
 cli.add_command(topology)
+cli.add_command(report)
 
 
 @cli.command()
