@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from correlator.domain import Severity
 from correlator.report.noise import Fate
 
 #: A firing that is neither renewed nor resolved counts as over after this time, unless its sender said when.
@@ -23,8 +24,8 @@ class Baseline:
         """Take one event, in the order of arrival, of which name, service and time are known."""
         if fate.name is None or fate.service is None or fate.at is None or fate.fingerprint is None:
             return
-        if fate.reason == "change":
-            return
+        if fate.reason == "change" or fate.severity is Severity.INFO:
+            return  # whatever groups them, these page nobody
         group = self._firing.setdefault((fate.name, fate.cluster, fate.service), {})
         for fingerprint in [known for known, until in group.items() if until <= fate.at]:
             del group[fingerprint]

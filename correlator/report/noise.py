@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from correlator.domain import Disposition
+from correlator.domain import Disposition, Severity
 
-#: Reasons of events that are no firing, by disposition; `older_episode` may be either, and counts as a firing.
+#: Reasons of events that are no firing; `older_episode` and `change` may be either, and count as firings.
 _RESOLVES = frozenset({"repeated_resolve", "alert_resolved", "instance_resolved", "resolved_before_firing"})
 
 
@@ -23,6 +23,7 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     firing: bool
     name: str | None = None
     service: str | None = None
+    severity: Severity = Severity.UNKNOWN
     cluster: str = ""
     at: int | None = None
     ends_at: int | None = None

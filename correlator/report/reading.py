@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from correlator.config import Config
-from correlator.domain import AlertEvent, Disposition, IncidentEvent
+from correlator.domain import AlertEvent, Disposition, IncidentEvent, Severity
 from correlator.errors import ConfigError, InputError, LogError
 from correlator.formats import log
 from correlator.formats.alert import ParsedAlert
@@ -140,6 +140,7 @@ def _fate(assignment: Assignment, arrived: Arrived | None) -> Fate:
         firing=fires(assignment.disposition, assignment.reason) if event is None else event.status == "firing",
         name=event.name if event else None,
         service=event.service if event else None,
+        severity=event.severity if event else Severity.UNKNOWN,
         cluster=arrived.cluster if arrived else "",
         at=event.observed_at if event else None,
         ends_at=event.ends_at if event else None,
