@@ -58,7 +58,7 @@ class _Zone(click.ParamType):
 @click.option("--to", "end", type=_Instant(), help="End, exclusive.")
 @click.option("--days", type=click.IntRange(min=1), help="The last so many days, up to --to or the newest event.")
 @click.option("--time-zone", "zone", type=_Zone(), help="Of all teams, instead of pager.quiet_hours.")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Rules and incidents listed.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How much of each is listed.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @configured
 def report(
@@ -105,7 +105,7 @@ def report(
         graph=topology_file.load(topology_path) if topology_path else None,
     )
     found = command.run(config, inputs, begin=begin, end=end, days=days, zone=zone, top=top)
-    click.echo(command.written(found, form), nl=False)
+    click.echo(command.written(found, form, top), nl=False)
 
 
 def _lines(name: str) -> tuple[str, Iterator[bytes]]:

@@ -35,7 +35,10 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One team, or one service of it. Events count for the service that alerts, pages for that of the root."""
+    """One team, or one service of it.
+
+    Events count for the service that alerts, pages for the root of then, incidents for that of now.
+    """
 
     team: str
     service: str | None
@@ -120,14 +123,14 @@ def report(
         if ledger_holds:
             books.add(fate)
             ledger.add(fate)
-    paged = [(story, page) for story in told for page in story.pages if period.holds(page.at)]
-    for story, page in paged:
-        books.page(page.team, story.incident.root_cause.service)
+    paged = [page for story in told for page in story.pages if period.holds(page.at)]
+    for page in paged:
+        books.page(page.team, page.service)
     opened = [story for story in told if period.holds(story.opened_at)]
     arrivals = dict(ledger.arrivals)
     parts = books.all.parts() if fates is not None else None
-    actions = [str(page.action) for _, page in paged]
-    teams = sorted({page.team for _, page in paged})
+    actions = [str(page.action) for page in paged]
+    teams = sorted({page.team for page in paged})
     notified = [(service, at) for service, at in baseline.pages if period.holds(at)]
     joined = parts.correlated + parts.opened if parts else 0
     return Report(
@@ -152,7 +155,7 @@ def report(
         ],
         load={
             team: load(
-                [page.at for _, page in paged if page.team == team],
+                [page.at for page in paged if page.team == team],
                 hours.zone(team),
                 lambda at, team=team: hours.hour_class(team, at),  # type: ignore[misc]  # bound at once
             )

@@ -13,7 +13,7 @@ from correlator.domain import IncidentEvent
 from correlator.pager.hours import hour_class, rules_of
 from correlator.report import reading, rendering
 from correlator.report.account import Hours, Period, Report, report
-from correlator.report.stories import Feedback, Story, instant, stories
+from correlator.report.stories import Feedback, Story, conflicts, instant, stories
 from topology.graph import ServiceGraph
 
 DAY_MS = 86_400_000
@@ -68,15 +68,15 @@ def run(
         hours=_hours(config, zone),
         owner=_owner(inputs.graph),
         top=top,
-        notes=_notes(inputs, told, words),
+        notes=_notes(inputs, events, told, words),
     )
 
 
-def written(found: Report, form: str) -> str:
-    """Return a report as text, Markdown or JSON."""
+def written(found: Report, form: str, top: int) -> str:
+    """Return a report as text, Markdown or JSON; the first two list `top` teams and services, the last has all."""
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(found)).decode() + "\n"
-    return rendering.markdown(found) if form == "markdown" else rendering.text(found)
+    return rendering.markdown(found, top) if form == "markdown" else rendering.text(found, top)
 
 
 def _period(events: Sequence[IncidentEvent], begin: int | None, end: int | None, days: int | None) -> Period:
@@ -108,7 +108,9 @@ def _owner(graph: ServiceGraph | None) -> Callable[[str], str | None]:
     return owner
 
 
-def _notes(inputs: Inputs, told: Sequence[Story], words: Sequence[Feedback]) -> list[str]:
+def _notes(
+    inputs: Inputs, events: Sequence[IncidentEvent], told: Sequence[Story], words: Sequence[Feedback]
+) -> list[str]:
     notes = []
     if inputs.assignments is None:
         notes.append("without --assignments there is no noise reduction: incident events tell only of what was told.")
@@ -120,6 +122,10 @@ def _notes(inputs: Inputs, told: Sequence[Story], words: Sequence[Feedback]) -> 
     strangers = {word.incident_id for word in words} - known
     if strangers:
         notes.append(f"feedback on {len(strangers)} incidents that are not among these was left out.")
+    if doubtful := conflicts(events):
+        notes.append(
+            f"one revision stands for two different events, of which the first counts: {', '.join(doubtful[:10])}."
+        )
     if compacted := sum(story.is_compacted for story in told):
         notes.append(
             f"of {compacted} incidents only later events are there (compaction): each counts one page, at its opening."

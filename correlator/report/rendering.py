@@ -6,40 +6,46 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from correlator.report.account import Line, Report
 from correlator.report.load import Load
-from correlator.report.response import Spread, Worth
+from correlator.report.response import Worth
 
 Rows = list[tuple[str, ...]]
 
 
-def text(report: Report) -> str:
-    """Write aligned tables under headings."""
-    return _written(report, _text_table, lambda title: f"\n{title}\n{'-' * len(title)}", lambda note: f"note: {note}")
+def text(report: Report, top: int) -> str:
+    """Write aligned tables under headings, of teams and services the first `top`."""
+    return _written(
+        report, top, _text_table, lambda title: f"\n{title}\n{'-' * len(title)}", lambda note: f"note: {note}"
+    )
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, top: int) -> str:
     """Write the same tables as Markdown."""
-    return _written(report, _markdown_table, lambda title: f"\n## {title}\n", lambda note: f"\n> {note}")
+    return _written(report, top, _markdown_table, lambda title: f"\n## {title}\n", lambda note: f"\n> {note}")
 
 
 def _written(
-    report: Report, table: Callable[[Rows], list[str]], heading: Callable[[str], str], remark: Callable[[str], str]
+    report: Report,
+    top: int,
+    table: Callable[[Rows], list[str]],
+    heading: Callable[[str], str],
+    remark: Callable[[str], str],
 ) -> str:
     parts = []
-    for title, rows in _sections(report):
+    for title, rows in _sections(report, top):
         if len(rows) > 1:
             parts += [heading(title), *table(rows)]
     parts += [remark(note) for note in report.notes]
     return "\n".join(parts).lstrip("\n") + "\n"
 
 
-def _sections(report: Report) -> Iterable[tuple[str, Rows]]:
+def _sections(report: Report, top: int) -> Iterable[tuple[str, Rows]]:
     yield _title(report), _overview(report)
     yield "Noise reduction and its parts", _parts(report)
     yield "Times", _times(report)
     yield "Worth", _worth(report.worth)
-    yield "Teams", _lines(report.teams)
-    yield "Services", _lines(report.services)
-    yield "Load on those on call", _load(report.load)
+    yield "Teams", _lines(report.teams, top)
+    yield "Services", _lines(report.services, top)
+    yield "Load on those on call", _load(report.load, top)
     yield "Too much, too little rest", _flags(report.load)
     yield "Noisiest rules, and what silencing each would cost", _rules(report)
     yield "Incidents that took in most events", _top(report)
@@ -123,87 +129,68 @@ def _worth(worth: Worth | None) -> Rows:
     ]
 
 
-def _lines(lines: Sequence[Line]) -> Rows:
+def _lines(lines: Sequence[Line], top: int) -> Rows:
+    """Return those that were paged most, and the others in one row, so that columns still sum up."""
     several = any(line.service is not None for line in lines)
-    head = ("team", *(("service",) if several else ()))
-    rows: Rows = [
-        (
-            *head,
-            "firing",
-            "repeats",
-            "suppressed",
-            "correlated",
-            "opened",
-            "pages",
-            "reduction",
-            "incidents",
-            "MTTD",
-            "MTTA",
-            "MTTR",
-        )
-    ]
-    for line in lines:
-        parts = line.noise
-        counts = (
-            (
-                parts.firing,
-                parts.deduplicated + parts.stale,
-                sum(parts.suppressed.values()),
-                parts.correlated,
-                parts.opened,
-            )
-            if parts
-            else ("-",) * 5
-        )
+    rows: Rows = [("team", *(("service",) if several else ()), *_COUNTED, "reduction", "MTTD", "MTTA", "MTTR")]
+    ordered = sorted(lines, key=lambda line: (-line.pages, -line.noise.firing if line.noise else 0))
+    for line in ordered[:top]:
+        found = line.response
+        times = (_span(spread.p50) for spread in (found.detect, found.acknowledge, found.resolve))
+        counts = map(_count, _counts(line))
         rows.append(
-            (
-                line.team,
-                *((line.service or "-",) if several else ()),
-                *map(str, counts),
-                str(line.pages),
-                _percent(line.noise_reduction),
-                str(line.incidents),
-                *(
-                    _span(_half(spread))
-                    for spread in (line.response.detect, line.response.acknowledge, line.response.resolve)
-                ),
-            )
+            (line.team, *((line.service or "-",) if several else ()), *counts, _percent(line.noise_reduction), *times)
         )
+    if others := ordered[top:]:
+        sums = [sum(count or 0 for count in column) for column in zip(*map(_counts, others), strict=True)]
+        known = others[0].noise is not None
+        told = (_count(total if known or name in _ALWAYS else None) for name, total in zip(_COUNTED, sums, strict=True))
+        rows.append((f"{len(others)} others", *(("",) if several else ()), *told, "-", "-", "-", "-"))
     return rows
 
 
-def _half(spread: Spread) -> float | None:
-    return spread.p50
+_COUNTED = ("pages", "incidents", "firing", "repeats", "suppressed", "correlated", "opened")
+_ALWAYS = ("pages", "incidents")
 
 
-def _load(load: Mapping[str, Load]) -> Rows:
+def _counts(line: Line) -> tuple[int | None, ...]:
+    """Return the columns of counts; None where there are no assignments."""
+    if (parts := line.noise) is None:
+        return (line.pages, line.incidents, *(None,) * 5)
+    repeats, held = parts.deduplicated + parts.stale, sum(parts.suppressed.values())
+    return (line.pages, line.incidents, parts.firing, repeats, held, parts.correlated, parts.opened)
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _load(load: Mapping[str, Load], top: int) -> Rows:
     rows: Rows = [
-        (
-            "team",
-            "pages",
-            "business",
-            "off",
-            "sleep",
-            "zone",
-            "shifts paged",
-            "over 2 a shift",
-            "days without 11 h",
-            "weeks without 24 h",
-        )
+        ("team", "pages", "business", "off", "sleep", "zone", *_FLAGGED),
     ]
-    for team, one in load.items():
-        rows.append(
-            (
-                team,
-                *map(str, (one.interruptions, one.business, one.off, one.sleep)),
-                one.time_zone,
-                str(one.shifts_with_any),
-                str(len(one.overloaded_shifts)),
-                str(len(one.days_without_rest)),
-                str(len(one.weeks_without_rest)),
-            )
-        )
+    ordered = sorted(load, key=lambda team: (-load[team].interruptions, team))
+    for team in ordered[:top]:
+        one = load[team]
+        hours, flags = _load_counts(one)
+        rows.append((team, *map(str, hours), one.time_zone, *map(str, flags)))
+    if others := ordered[top:]:
+        counts = [_load_counts(load[team]) for team in others]
+        hours, flags = (tuple(map(sum, zip(*column, strict=True))) for column in zip(*counts, strict=True))
+        rows.append((f"{len(others)} others", *map(str, hours), "", *map(str, flags)))
     return rows
+
+
+_FLAGGED = ("shifts paged", "over 2 a shift", "days without 11 h", "weeks without 24 h")
+
+
+def _load_counts(one: Load) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return pages, in all and by class of hour, and how often there was too much or too little rest."""
+    shifts = (one.shifts_with_any, len(one.overloaded_shifts))
+    return (
+        (one.interruptions, one.business, one.off, one.sleep),
+        (*shifts, len(one.days_without_rest), len(one.weeks_without_rest)),
+    )
 
 
 def _flags(load: Mapping[str, Load]) -> Rows:

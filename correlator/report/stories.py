@@ -33,10 +33,11 @@ _TAKEN = frozenset({"acknowledge", "reassign", "resolve", "useful", "wrong_root"
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One interruption: an event of an incident with `page`, for the team that owned it then."""
+    """One interruption: an event of an incident with `page`, with the root of then and its team."""
 
     at: int
     team: str
+    service: str
     action: Action
 
 
@@ -91,6 +92,14 @@ def stories(events: Iterable[IncidentEvent], feedback: Sequence[Feedback] = ()) 
     return sorted(told, key=lambda story: (story.opened_at, story.incident.incident_id))
 
 
+def conflicts(events: Iterable[IncidentEvent]) -> list[str]:
+    """Return the incidents of which one revision stands for two different events; only the first can be counted."""
+    seen: dict[tuple[str, int], IncidentEvent] = {}
+    return sorted(
+        {event.incident_id for event in events if seen.setdefault((event.incident_id, event.revision), event) != event}
+    )
+
+
 def _by_incident(feedback: Sequence[Feedback]) -> Mapping[str, tuple[Feedback, ...]]:
     """Return what was said of each incident in the order of time; a delivery that is repeated counts once."""
     found: dict[str, dict[tuple[str, ...], Feedback]] = {}
@@ -106,13 +115,9 @@ def _by_incident(feedback: Sequence[Feedback]) -> Mapping[str, tuple[Feedback, .
 def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> Story:
     last = history[-1]
     opened_at = instant(last.opened_at)
-    pages = [
-        Page(at=instant(event.published_at), team=team_of(event), action=event.action)
-        for event in history
-        if event.page
-    ]
+    pages = [_page(event, instant(event.published_at), event.action) for event in history if event.page]
     if history[0].revision > 1 and not any(page.action is Action.OPENED for page in pages):
-        pages.insert(0, Page(at=opened_at, team=team_of(history[0]), action=Action.OPENED))
+        pages.insert(0, _page(history[0], opened_at, Action.OPENED))
     acknowledged = [instant(event.published_at) for event in history if event.action is Action.ACKNOWLEDGED]
     acknowledged += [instant(word.at) for word in feedback if word.action == "acknowledge"]
     over = last.action in (Action.RESOLVED, Action.MERGED)
@@ -127,6 +132,10 @@ def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> 
         acknowledged_at=min(acknowledged, default=None),
         is_compacted=history[0].revision > 1,
     )
+
+
+def _page(event: IncidentEvent, at: int, action: Action) -> Page:
+    return Page(at=at, team=team_of(event), service=event.root_cause.service, action=action)
 
 
 def team_of(event: IncidentEvent) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from correlator.domain import Action, Disposition, IncidentEvent
 from correlator.report.account import Period, Report, report
 from correlator.report.noise import Fate, Parts, fires
-from correlator.report.stories import stories
+from correlator.report.stories import conflicts, stories
 from tests.report.making import DAY, HOUR, MINUTE, MONDAY, UTC_HOURS, event, fate, said
 
 #: A busy machine draws slowly; that is no property of ours.
@@ -129,6 +129,11 @@ def test_neither_order_nor_repetition_of_incident_events_changes_a_story(
 ) -> None:
     events, shuffled = drawn
     assert stories(shuffled) == stories(events)
+
+
+def test_a_revision_that_stands_for_two_events_is_found() -> None:
+    assert conflicts([event(), event(), event("incident-2")]) == []
+    assert conflicts([event(), event(root="cart")]) == ["incident-1"]
 
 
 def one_incident(*words: str) -> Report:
