@@ -18,6 +18,7 @@ import msgspec
 
 from correlator import __version__
 from correlator.cli_explain import explain
+from correlator.cli_report import report
 from correlator.cli_topology import size, topology
 from correlator.config import load
 from correlator.errors import ConfigError, CorrelatorError
@@ -203,6 +204,7 @@ def check_config(config_path: Path | None, overrides: tuple[str, ...]) -> None:
 
 cli.add_command(topology)
 cli.add_command(explain)
+cli.add_command(report)
 
 
 @cli.command()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from correlator.domain import IncidentEvent
+from correlator.domain import IncidentEvent, instant_of
 from correlator.pager.delivery import Lane, Work
 from correlator.pager.exchange import Backoff, Delivered, Refused, Retry, Transport, TransportError, Verdict
 from correlator.pager.holds import tell_of_hold
@@ -108,6 +109,7 @@ class Courier:
         self._failing_since: float | None = None
         self._alarmed = False
         self._tell_of_lost_routes(marks)
+        metrics.oldest.labels(self.target).set_function(self._oldest)
 
     @property
     def events_held(self) -> int:
@@ -163,6 +165,7 @@ class Courier:
             await asyncio.wait(tuple(self._tasks))
         self._metrics.pending.labels(self.target).set(0)
         self._metrics.withheld.labels(self.target).set(0)
+        self._metrics.oldest.labels(self.target).set_function(float)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -263,6 +266,10 @@ class Courier:
         elif verb is not Verb.NONE:
             if verb is Verb.TRIGGER and work.mark.standing is not Standing.OPEN:
                 self._count_opening(work)
+            if work.event.page and not work.again:
+                now = self._clock.wall()
+                delay = now - _seconds(work.event.published_at, otherwise=now)
+                self._metrics.page_delay.labels(self.target).observe(max(0.0, delay))
             if verb is not Verb.RENEW:
                 self._say("info", "delivered", work, attempts=work.attempt, seconds=round(seconds, 3))
             if self._failing_since is not None:
@@ -306,6 +313,10 @@ class Courier:
                     variable=mark.route,
                 )
 
+    def _oldest(self) -> float:
+        at = self._lane.oldest_at()
+        return 0.0 if at is None else _seconds(at, otherwise=0.0)
+
     def _superseded(self, event: IncidentEvent) -> None:
         self._metrics.notifications.labels(self.target, Verb.NONE.value, "superseded").inc()
 
@@ -317,3 +328,11 @@ class Courier:
             except KafkaError:
                 return
             self._lane.forget(incident_id, mark)
+
+
+def _seconds(instant: str, *, otherwise: float) -> float:
+    """Return seconds since the epoch of an instant; who wrote it may not have kept to the schema."""
+    try:
+        return instant_of(datetime.fromisoformat(instant)) / 1000
+    except ValueError:
+        return otherwise

@@ -119,6 +119,11 @@ class Lane:
         """Return the incidents of our partitions that are owed a page, with the reason why it waits."""
         return self._withheld
 
+    def oldest_at(self) -> str | None:
+        """Return when the oldest event that waits was published (RFC 3339); what is merely told again does not wait."""
+        waiting = (thread.waiting[0] for thread in self._threads.values() if thread.waiting)
+        return min((entry.event.published_at for entry in waiting if entry.positions), default=None)
+
     def offer(self, event: IncidentEvent, position: Position) -> bool:
         """Queue an event; False if it repeats a revision that is done or waits already."""
         thread = self._threads.get(event.incident_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 #: From a terminal's microseconds to a time-out.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: From at once to the end of an outage.
+_PAGE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 
 class PagerMetrics:
@@ -13,6 +15,7 @@ class PagerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        ProcessCollector(registry=registry)
         self.notifications = Counter(
             "correlator_notifications",
             "Steps of incident events by outcome: delivered, refused, superseded (a newer event of the incident was "
@@ -31,6 +34,20 @@ class PagerMetrics:
             "correlator_notifications_pending",
             "Records of the incidents topic that were read and are not done with.",
             ["target"],
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "correlator_notifications_oldest_timestamp_seconds",
+            "When the oldest incident event that waits for delivery was published; 0 while none waits.",
+            ["target"],
+            registry=registry,
+        )
+        self.page_delay = Histogram(
+            "correlator_page_delivery_seconds",
+            "Time from the publication of a page to its acceptance by a target; pages that were held are not among "
+            "them.",
+            ["target"],
+            buckets=_PAGE_SECONDS,
             registry=registry,
         )
         self.retries = Counter(

@@ -223,6 +223,7 @@ class CorrelatorApp(WorkerApp):
             interval_seconds=self._config.worker.tick_interval_seconds,
             now=self._now,
             owned=self._owned,
+            told=self._metrics.ticks.inc,
         )
 
     async def _watch(self) -> None:
@@ -272,6 +273,7 @@ class CorrelatorApp(WorkerApp):
         """Bring the gauges up to date."""
         self.correlate.observe()
         self._metrics.ready.set(not self.why_not_ready())
+        self._metrics.stalled.set(self.stall.seconds(time.monotonic()))
         self._metrics.watermark_delay.clear()
         for number, at in self.correlate.times().items():
             if at:

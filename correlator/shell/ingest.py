@@ -64,6 +64,8 @@ class Reading:
     formats: Sequence[str] = ()
     notices: Mapping[tuple[str, str], int] = field(default_factory=dict)
     said: Sequence[tuple[str, str, str]] = ()
+    #: Source -> how far the latest start of its alerts lies ahead of their arrival.
+    ahead_ms: dict[str, int] = field(default_factory=dict)
     is_heartbeat: bool = False
 
 
@@ -123,6 +125,8 @@ class Reader:
                 reading.refused.append((read.data, error))
             else:
                 reading.scopes.setdefault(event.scope, []).append(event)
+                ahead = read.event.starts_at - reading.at
+                reading.ahead_ms[event.source] = max(reading.ahead_ms.get(event.source, 0), ahead)
 
     def _merge_letters(self, reading: Reading, value: bytes, events: int) -> None:
         """Dead-letter a message once where much of it is bad, or where several events have no bytes but all of it."""
@@ -278,6 +282,12 @@ class Ingest:
         events = [event for reading in readings for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
+        skews: dict[str, int] = {}
+        for source, ahead in (item for reading in readings for item in reading.ahead_ms.items()):
+            word = source_word(source, self._own_formats)
+            skews[word] = max(skews.get(word, 0), ahead)
+        for word, skew in skews.items():
+            self._metrics.clock_skew.labels(word).set(skew / 1000)
         if unknown := sum(not event.known_service for event in events):
             self._metrics.unknown_service.inc(unknown)
         for reading in readings:

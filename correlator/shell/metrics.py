@@ -11,12 +11,27 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from correlator import __version__
-from correlator.domain import Severity
+from correlator.domain import Disposition, Severity
+from correlator.engine.decisions import Reason
 from correlator.shell.http.metrics import HttpMetrics
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _DELAY_SECONDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0)
+_DURATION_SECONDS = (60.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0)
 _ALERTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+
+#: The word for the owner of a root that has none.
+NO_TEAM = "none"
+#: Fates that recording rules divide by: a series that is absent would make the ratio absent.
+_FATES = (
+    (Disposition.DUPLICATE, Reason.REPEAT),
+    (Disposition.SUPPRESSED, Reason.BACKGROUND),
+    (Disposition.SUPPRESSED, Reason.TRANSIENT),
+    (Disposition.SUPPRESSED, Reason.LOW_SEVERITY),
+    (Disposition.ATTACHED, Reason.EXPLAINED),
+    (Disposition.ATTACHED, Reason.ROOT_OF_INCIDENT),
+    (Disposition.OPENED, Reason.ROOT_OF_INCIDENT),
+)
 
 #: Sources with a name of their own in metrics; what senders call themselves has no bound.
 SOURCES = frozenset(
@@ -69,6 +84,12 @@ class Metrics:
             ["format", "notice"],
             registry=registry,
         )
+        self.clock_skew = Gauge(
+            "correlator_clock_skew_seconds",
+            "How far starts of a source's alerts lay ahead of their arrival, the most in its last messages.",
+            ["source"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry
         )
@@ -81,19 +102,30 @@ class Metrics:
     def _incidents(self, registry: CollectorRegistry) -> None:
         self.events = Counter(
             "correlator_events",
-            "Alert events by what became of them; with the pending ones as many as were applied.",
-            ["disposition"],
+            "Alert events by what became of them, and why; with the pending ones as many as were applied.",
+            ["disposition", "reason"],
             registry=registry,
         )
         self.events_applied = Counter(
             "correlator_events_applied", "Alert events that the engines were given.", registry=registry
         )
+        self.flapping = Counter(
+            "correlator_flapping_events",
+            "Firings of alerts that come and go too often to begin anything, whatever became of them.",
+            registry=registry,
+        )
         self.events_pending = Gauge("correlator_events_pending", "Alert events whose fate is open.", registry=registry)
         self.opened = Counter(
-            "correlator_incidents_opened", "Incidents published for the first time.", ["severity"], registry=registry
+            "correlator_incidents_opened",
+            "Incidents published for the first time, by the owner of their root.",
+            ["team", "severity"],
+            registry=registry,
         )
         self.pages = Counter(
-            "correlator_pages", "Incident events that interrupt a human.", ["severity"], registry=registry
+            "correlator_pages",
+            "Incident events that interrupt a human, by the owner of the root.",
+            ["team", "severity"],
+            registry=registry,
         )
         self.open = Gauge(
             "correlator_incidents_open", "Published incidents that are not resolved.", ["severity"], registry=registry
@@ -107,8 +139,22 @@ class Metrics:
             buckets=_DELAY_SECONDS,
             registry=registry,
         )
+        self.detection = Histogram(
+            "correlator_detection_delay_seconds",
+            "Time from the first start of an incident's alerts, by their senders' clocks, to its publication.",
+            buckets=_DELAY_SECONDS,
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "correlator_incident_duration_seconds",
+            "Time from an incident's publication to its end.",
+            buckets=_DURATION_SECONDS,
+            registry=registry,
+        )
         for severity in Severity:
-            self.opened.labels(severity), self.pages.labels(severity), self.open.labels(severity)
+            self.opened.labels(NO_TEAM, severity), self.pages.labels(NO_TEAM, severity), self.open.labels(severity)
+        for disposition, reason in _FATES:
+            self.events.labels(disposition, reason)
 
     def _state(self, registry: CollectorRegistry) -> None:
         self.processing = Histogram(
@@ -150,6 +196,14 @@ class Metrics:
         )
         self.restore_seconds = Gauge(
             "correlator_restore_seconds", "Time the last loading of snapshots took.", registry=registry
+        )
+        self.ticks = Counter(
+            "correlator_ticks", "Times that this worker told its partitions what time it is.", registry=registry
+        )
+        self.stalled = Gauge(
+            "correlator_stalled_seconds",
+            "For how long records have waited without any being dealt with.",
+            registry=registry,
         )
         self.ready = Gauge("correlator_ready", "1 while the worker does its work.", registry=registry)
 

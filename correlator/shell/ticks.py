@@ -16,12 +16,14 @@ async def tick(
     interval_seconds: float,
     now: Callable[[], int],
     owned: Callable[[], Iterable[int]],
+    told: Callable[[], None] = lambda: None,
 ) -> None:
     """Say what time it is, again and again; several who do so are harmless, for time never goes back.
 
     Args:
         now: the wall clock in milliseconds.
         owned: the partitions to say it in; none while they are changing hands.
+        told: called when every one of them has it.
     """
     interval = round(interval_seconds * 1000)
     while True:
@@ -30,3 +32,5 @@ async def tick(
         value = log.encode(log.Tick(at=at))
         sent = [await publisher.send(topic, value, partition=partition, at=at) for partition in owned()]
         await asyncio.gather(*sent)
+        if sent:
+            told()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from email.utils import formatdate
 
+import msgspec
 import pytest
 import structlog
 
 from correlator.pager.mark import Mark, Standing
-from tests.pager.desk import CLOCK, KEY, Dialects, RecordedMemory, desk, pagerduty, webhook
+from tests.pager.desk import CLOCK, KEY, Dialects, Hours, RecordedMemory, desk, pagerduty, webhook
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 from tests.pager.recorder import Failure, Recorder
 
@@ -218,3 +220,23 @@ async def test_repeats_are_finished_at_once() -> None:
         await at.finished()
         assert [call.headers["Idempotency-Key"] for call in at.recorder.calls] == ["inc-00000001-1", "inc-00000001-2"]
         assert all(call.headers["Authorization"] == "Bearer hunter2" for call in at.recorder.calls)
+
+
+async def test_what_waits_is_as_old_as_its_publication_and_a_page_is_timed_to_its_acceptance() -> None:
+    hours = Hours(datetime(2026, 1, 31, 8, 1, tzinfo=UTC).timestamp())
+    async with desk(clock=hours.clock) as at:
+        at.offer(paged())
+        oldest = hours.wall - 40  # the event is of 08:00:20
+        assert at.count("correlator_notifications_oldest_timestamp_seconds", target="t") == oldest
+        await at.finished()
+        assert at.count("correlator_notifications_oldest_timestamp_seconds", target="t") == 0
+        assert at.count("correlator_page_delivery_seconds_sum", target="t") == 40
+        assert at.count("correlator_page_delivery_seconds_count", target="t") == 1
+
+
+async def test_an_instant_that_is_none_harms_no_delivery() -> None:
+    async with desk() as at:
+        at.offer(msgspec.structs.replace(paged(), published_at="long ago"))
+        assert at.count("correlator_notifications_oldest_timestamp_seconds", target="t") == 0
+        await at.finished()
+        assert at.recorder.spoken() == [("trigger", "inc-00000001")]

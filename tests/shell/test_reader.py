@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -118,3 +119,12 @@ def test_an_event_too_large_for_a_record_is_refused_and_its_neighbours_are_not()
     assert [error.reason for error in refused] == ["too_large"]
     found = [record for _, data in records if isinstance(record := log.decode(data), log.Alerts)]
     assert [one.id for record in found for one in record.events] == ["e0", "e2"]
+
+
+def test_how_far_a_senders_clock_is_ahead_is_told_by_source() -> None:
+    reading = read(b"[" + alert(starts_at="2023-11-14T23:00:00Z", source="zabbix") + b"," + alert() + b"]")
+    assert reading.ahead_ms == {"zabbix": instant("2023-11-14T23:00:00+00:00") - NOW, "": 0}
+
+
+def instant(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

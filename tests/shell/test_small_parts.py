@@ -13,7 +13,17 @@ from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from correlator.config import Config, KafkaConfig, WorkerConfig
-from correlator.domain import Disposition
+from correlator.domain import (
+    Action,
+    AlertCounts,
+    Disposition,
+    IncidentEvent,
+    IncidentStatus,
+    Owner,
+    RootCause,
+    Severity,
+    Versions,
+)
 from correlator.engine.decisions import Decision, Reason, Verdict
 from correlator.engine.state import State
 from correlator.errors import LogError
@@ -29,6 +39,34 @@ from correlator.shell.topics import differences, layout
 from correlator.shell.watchdog import Stall
 from correlator.sinks import Sinks
 from topology.graph import Service, ServiceGraph, TopologyDocument
+
+
+def incident(action: Action, *, page: bool) -> IncidentEvent:
+    """Return an event of an incident that began at 08:00:00, was told of at 08:00:20 and ended at 08:10:00."""
+    return IncidentEvent(
+        incident_id="incident-1",
+        revision=1,
+        action=action,
+        page=page,
+        status=IncidentStatus.RESOLVED if action is Action.RESOLVED else IncidentStatus.TRIGGERED,
+        severity=Severity.CRITICAL,
+        title="",
+        summary="",
+        scope="default",
+        root_cause=RootCause(service="db", entity=None, alert=None, silent=True, confidence=1, candidates=[]),
+        owner=Owner(team="payments"),
+        services=[],
+        blast_radius=[],
+        alerts=AlertCounts(firing=1, total=1, events=1, sample=[]),
+        changes=[],
+        merged_into=None,
+        started_at="2026-01-31T08:00:00.000Z",
+        opened_at="2026-01-31T08:00:20.000Z",
+        resolved_at=None,
+        published_at="2026-01-31T08:10:00.000Z",
+        versions=Versions(topology="t", model="m", config="c"),
+    )
+
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -189,12 +227,34 @@ def test_every_event_counts_once_under_what_became_of_it() -> None:
         )
     )
     tally.show()
-    words = [str(word) for word in Disposition]
-    counts = {word: registry.get_sample_value("correlator_events_total", {"disposition": word}) for word in words}
-    assert (counts["opened"], counts["attached"], counts["duplicate"]) == (1, 4, 1)
+    counts = {
+        (sample.labels["disposition"], sample.labels["reason"]): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "correlator_events_total" and sample.value
+    }
+    assert counts == {
+        ("opened", "root_of_incident"): 1,
+        ("attached", "root_of_incident"): 4,
+        ("duplicate", "new_trouble"): 1,
+    }
     assert tally.pending == 1
     tally.show()
     assert registry.get_sample_value("correlator_events_applied_total") == 7
+
+
+def test_an_incident_is_counted_for_its_owner_with_the_times_of_its_life() -> None:
+    registry = CollectorRegistry()
+    tally = Tally(Metrics(registry), State())
+    tally.count(incident(Action.OPENED, page=True))
+    tally.count(incident(Action.UPDATED, page=False))
+    tally.count(incident(Action.RESOLVED, page=False))
+    value = registry.get_sample_value
+    owner = {"team": "payments", "severity": "critical"}
+    assert value("correlator_incidents_opened_total", owner) == value("correlator_pages_total", owner) == 1
+    assert value("correlator_pages_total", {"team": "none", "severity": "critical"}) == 0
+    assert value("correlator_detection_delay_seconds_sum") == 20
+    assert value("correlator_incident_duration_seconds_sum") == 580
 
 
 def test_a_library_that_repeats_itself_is_heard_once_in_a_while() -> None:
