@@ -116,6 +116,8 @@ class EngineConfig(_Section):
     #: A critical alert that stands for so long pages, however often it came and went before: history never silences a
     #: standing failure.
     standing_critical_seconds: Seconds = 1800
+    #: What an operator has resolved by hand and still fires, as an error or critical, pages again after so long.
+    resolved_by_hand_seconds: Seconds = 86_400
     kind_rules: tuple[KindRule, ...] = ()
     naming: NamingConfig = NamingConfig()
 

@@ -217,6 +217,15 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     into: str | None = None  # merge: the incident it belongs to
     services: list[str] = []  # split: the services whose alerts are another incident
 
+    @property
+    def said_at(self) -> int:
+        """When it was said.
+
+        Raises:
+            ValueError: `at` is no instant.
+        """
+        return instant_of(datetime.fromisoformat(self.at))
+
 
 def instant_of(moment: datetime) -> int:
     """Return milliseconds since the epoch; a moment without a zone is taken as UTC."""

@@ -3,6 +3,8 @@
 pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
    |                  ^                   |
    +--nothing in it   +----- reopened ----+
+
+What operators say of one is `operators`' matter. Ended by hand it is resolved, though its alerts may fire on.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
-from correlator.engine import report
+from correlator.engine import ended, report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.features import Scene
@@ -89,14 +91,15 @@ class Lifecycle(msgspec.Struct):
             if position not in matched and incident_id not in claimed:
                 matched[position] = self.scope.incidents[incident_id]
                 claimed.add(incident_id)
-        return [(tree, matched.get(position) or self._begin(tree)) for position, tree in enumerate(trees)]
+        return [(tree, matched.get(position) or self.begin(tree.nodes)) for position, tree in enumerate(trees)]
 
     def _incidents_of(self, keys: Iterable[int]) -> list[Incident]:
         names = dict.fromkeys(self.scope.nodes[key].incident for key in keys)
         return [self.scope.incidents[name] for name in names if name in self.scope.incidents]
 
-    def _begin(self, tree: Tree) -> Incident:
-        seed = min((self.scope.nodes[key] for key in tree.nodes), key=lambda node: (node.onset_at, node.id))
+    def begin(self, keys: Iterable[int]) -> Incident:
+        """Return a new incident for some nodes, which are not in it yet."""
+        seed = min((self.scope.nodes[key] for key in keys), key=lambda node: (node.onset_at, node.id))
         first = min(seed.facets, key=lambda facet: (facet.started_at, facet.fingerprint))
         generation = seed.seeded
         while (name := _incident_id(self.scope.name, seed, first, generation)) in self.scope.incidents:
@@ -131,18 +134,21 @@ class Lifecycle(msgspec.Struct):
         """Do what the incident's state asks for now."""
         incident.due_at = 0
         if not incident.nodes:
-            yield from self._vanish(incident)
+            yield from self.vanish(incident)
             return
-        members = self._members(incident)
+        members = self.members(incident)
         firing = any(node.firing for node in members)
         if incident.revision == 0:
             yield from self._review_pending(incident, members, firing)
+        elif incident.ended_by_hand:
+            yield from self._review_ended(incident, members, firing)
         elif incident.status is IncidentStatus.RESOLVED:
             yield from self._review_resolved(incident, members, firing)
         else:
             yield from self._review_open(incident, members, firing)
 
-    def _members(self, incident: Incident) -> list[Node]:
+    def members(self, incident: Incident) -> list[Node]:
+        """Return the nodes of an incident."""
         return [self.scope.nodes[key] for key in incident.nodes]
 
     def _review_pending(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
@@ -151,7 +157,7 @@ class Lifecycle(msgspec.Struct):
             roots = self._roots(incident, members)
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
-                yield self._publish(incident, Action.OPENED, page=True, roots=roots)
+                yield self.publish(incident, Action.OPENED, page=True, roots=roots)
             else:
                 self._absorb(earlier, incident)
                 yield from self.review(earlier)
@@ -215,7 +221,7 @@ class Lifecycle(msgspec.Struct):
             times = [max(node.due_at for node in members) + 1000]
         elif not times:
             return
-        self._due(incident, min(times))
+        self.due(incident, min(times))
 
     def _review_open(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
@@ -228,11 +234,11 @@ class Lifecycle(msgspec.Struct):
         if self.now >= over_at:
             incident.status = IncidentStatus.RESOLVED
             incident.resolved_at = self.now
-            yield self._publish(incident, Action.RESOLVED, page=False)
-            self._due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
+            yield self.publish(incident, Action.RESOLVED, page=False)
+            self.due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
             return
         yield from self._tell_changes(incident, members)
-        self._due(incident, over_at if incident.due_at == 0 else min(over_at, incident.due_at))
+        self.due(incident, over_at if incident.due_at == 0 else min(over_at, incident.due_at))
 
     def _tell_changes(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
         """Publish an update if the incident has become another thing to its reader, at a bounded rate."""
@@ -244,7 +250,7 @@ class Lifecycle(msgspec.Struct):
             return
         ready_at = incident.published_at + round(1000 * self.config.update_interval_seconds)
         if self.now < ready_at and not worse:
-            self._due(incident, ready_at)
+            self.due(incident, ready_at)
             return
         roots = self._roots(incident, members)
         incident.nodes_ranked = len(members)
@@ -252,20 +258,40 @@ class Lifecycle(msgspec.Struct):
         told = next((known.probability for known in roots if known.service == incident.root), 0.0)
         rerooted = best.service != incident.root and best.probability >= told + _ROOT_MARGIN
         if worse or grown or rerooted:
-            yield self._publish(incident, Action.UPDATED, page=False, roots=roots)
+            yield self.publish(incident, Action.UPDATED, page=False, roots=roots)
 
     def _review_resolved(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
-            incident.status = IncidentStatus.TRIGGERED
-            incident.resolved_at = 0
-            incident.quiet_since = 0
-            yield self._publish(incident, Action.REOPENED, page=True)
+            yield self._reopen(incident)
             return
         over_at = incident.resolved_at + round(1000 * self.config.reopen_window_seconds)
         if self.now < over_at or not all(node.frozen for node in members):
-            self._due(incident, max(over_at, self.now + 1000))
+            self.due(incident, max(over_at, self.now + 1000))
             return
         yield from self._forget(incident, members)
+
+    def _review_ended(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
+        """Be silent after an operator's resolve, as long as nothing asks for another page."""
+        patience = self.config.resolved_by_hand_seconds
+        if why := ended.why_page(incident, members, patience_seconds=patience, now=self.now):
+            incident.note = why
+            yield self._reopen(incident)
+        elif firing:
+            if at := ended.page_at(incident, members, patience_seconds=patience):
+                self.due(incident, at)
+        elif all(node.frozen for node in members):
+            yield from self._forget(incident, members)
+        else:
+            self.due(incident, max(node.due_at for node in members) + 1000)
+
+    def _reopen(self, incident: Incident) -> Output:
+        incident.status = IncidentStatus.TRIGGERED
+        incident.resolved_at = 0
+        incident.quiet_since = 0
+        incident.ended_by_hand = False
+        # What was said before is about what is over.
+        incident.said_at = max(incident.said_at, self.now)
+        return self.publish(incident, Action.REOPENED, page=True)
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -277,7 +303,9 @@ class Lifecycle(msgspec.Struct):
             recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
             if other.revision == 0 or other.id == incident.id or not recent or not other.quiet_since:
                 continue
-            known = {name for node in self._members(other) for name in node.members}
+            if other.ended_by_hand:
+                continue  # what comes after that is judged on its own
+            known = {name for node in self.members(other) for name in node.members}
             if 2 * len(fingerprints & known) >= len(fingerprints) and other.root == root:
                 return other
         return None
@@ -289,18 +317,20 @@ class Lifecycle(msgspec.Struct):
         incident.grown_at = self.now
         del self.scope.incidents[pending.id]
 
-    def _vanish(self, incident: Incident) -> Iterator[Output]:
+    def vanish(self, incident: Incident) -> Iterator[Output]:
         """End an incident whose nodes all went to another."""
+        ended.remember(incident, self.scope, self.now)
         if incident.revision and incident.status is not IncidentStatus.RESOLVED:
             incident.status = IncidentStatus.RESOLVED
             incident.resolved_at = self.now
-            yield self._publish(incident, Action.MERGED, page=False)
+            yield self.publish(incident, Action.MERGED, page=False)
         if incident.revision and (seed := self.scope.nodes.get(incident.seed)) is not None:
             seed.seeded += 1  # the id is used up
         del self.scope.incidents[incident.id]
 
     def _forget(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
         """Seal the fate of the nodes and let go of all."""
+        ended.remember(incident, self.scope, self.now)
         for node in members:
             yield self._verdict(incident, node)
             del self.scope.nodes[node.id]
@@ -329,17 +359,19 @@ class Lifecycle(msgspec.Struct):
         scene = Scene(nodes, links, self.paths, self.explainer)
         chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
         ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
-        return [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+        found = [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+        return report.named(incident.root_said, found) if incident.root_said else found
 
     def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
         own = [node for node in nodes.values() if node.service == root.service]
         evidence = report.evidence(root, own, len({node.service for node in nodes.values()}))
         return Candidate(service=root.service, probability=chance, evidence=evidence)
 
-    def _publish(
+    def publish(
         self, incident: Incident, action: Action, *, page: bool, roots: list[Candidate] | None = None
     ) -> Output:
-        members = self._members(incident)
+        """Return the next event of an incident."""
+        members = self.members(incident)
         if members:
             roots = roots or self._roots(incident, members)
             incident.last_roots = roots
@@ -355,13 +387,15 @@ class Lifecycle(msgspec.Struct):
             incident.opened_at = self.now
             first = min(members, key=lambda node: (node.onset_at, node.id))
             incident.opening_event = first.facets[0].event_id
+            incident.note = incident.note or ended.what_it_follows(incident, self.scope, self.paths.graph)
         incident.revision += 1
         incident.published_at = self.now
         if action is Action.OPENED:
-            self._due(incident, self.now + 1000)
+            self.due(incident, self.now + 1000)
         return report.event(incident, action, page, self.scope, self.paths.graph, self.versions, self.now)
 
-    def _due(self, incident: Incident, at: int) -> None:
+    def due(self, incident: Incident, at: int) -> None:
+        """See that an incident is reviewed at `at`."""
         at = max(at, self.now + 1)
         incident.due_at = self.timers.add(at, Due.INCIDENT, self.scope.name, incident.id)
 

@@ -107,6 +107,12 @@ class Metrics:
             buckets=_DELAY_SECONDS,
             registry=registry,
         )
+        self.feedback_heard = Counter(
+            "correlator_feedback_heard",
+            "What operators said of incidents that the engines know, by what came of it.",
+            ["action", "outcome"],
+            registry=registry,
+        )
         for severity in Severity:
             self.opened.labels(severity), self.pages.labels(severity), self.open.labels(severity)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from correlator.domain import Action, Disposition, IncidentEvent, IncidentStatus, Severity
-from correlator.engine.decisions import Decision, Output, Verdict
+from correlator.engine.decisions import Decision, Heard, Output, Verdict
 from correlator.engine.state import State
 from correlator.shell.metrics import Metrics
 
@@ -38,6 +38,8 @@ class Tally:
                 self._settled[output.disposition] += 1
         elif isinstance(output, Verdict):
             self._verdict(output)
+        elif isinstance(output, Heard):
+            self._metrics.feedback_heard.labels(output.action, output.outcome).inc()
         else:
             self._incident(output)
 
