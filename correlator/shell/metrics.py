@@ -107,6 +107,12 @@ class Metrics:
             buckets=_DELAY_SECONDS,
             registry=registry,
         )
+        self.feedback_received = Counter(
+            "correlator_feedback_received",
+            "What operators say, as it was forwarded to the engines.",
+            ["action", "source"],
+            registry=registry,
+        )
         self.feedback_heard = Counter(
             "correlator_feedback_heard",
             "What operators said of incidents that the engines know, by what came of it.",

@@ -126,7 +126,7 @@ class World:
         if topology is not None:
             settings["topology"] = str(topology)
         settings |= worker
-        topics = ("alerts", "rejected", "events", "incidents", "snapshots", "topologies")
+        topics = ("alerts", "feedback", "rejected", "events", "incidents", "snapshots", "topologies")
         lines = [
             "[kafka]",
             f'bootstrap_servers = "{broker}"',
