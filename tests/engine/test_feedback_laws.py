@@ -65,15 +65,15 @@ words = st.builds(
 Happening = AlertEvent | Word
 
 
-def _when(one: Happening) -> int:
+def when(one: Happening) -> int:
     return one.observed_at if isinstance(one, AlertEvent) else START + 1000 * one.second
 
 
-def _feedback(word: Word, published: Sequence[str]) -> Feedback:
+def feedback_of(word: Word, published: Sequence[str]) -> Feedback:
     return Feedback(
         incident_id=published[word.which % len(published)],
         action=word.action,
-        at=rfc3339(_when(word) - 1000 * word.delay),
+        at=rfc3339(when(word) - 1000 * word.delay),
         source=FeedbackSource.PAGERDUTY if word.delivery % 2 else FeedbackSource.HTTP,
         id=str(word.delivery),
         to=word.service,
@@ -88,14 +88,14 @@ def play(happenings: Sequence[Happening], *, restart_every: int = 0) -> list[Out
     engine = Engine(CONFIG, graph=GRAPH)
     said: list[Output] = []
     published: dict[str, None] = {}
-    for number, one in enumerate(sorted(happenings, key=_when), start=1):
+    for number, one in enumerate(sorted(happenings, key=when), start=1):
         if isinstance(one, AlertEvent):
-            outputs = engine.on_event(one, _when(one))
+            outputs = engine.on_event(one, when(one))
         else:
-            outputs = engine.tick(_when(one))
+            outputs = engine.tick(when(one))
             published.update({said.incident_id: None for said in outputs if isinstance(said, IncidentEvent)})
             if published:
-                outputs += engine.on_feedback(_feedback(one, list(published)), _when(one))
+                outputs += engine.on_feedback(feedback_of(one, list(published)), when(one))
         said += outputs
         published.update({said.incident_id: None for said in outputs if isinstance(said, IncidentEvent)})
         if restart_every and number % restart_every == 0:

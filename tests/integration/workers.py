@@ -142,6 +142,10 @@ class World:
         if create:
             self.create_topics()
 
+    def reload(self) -> None:
+        """Take what now stands in the file."""
+        self.config = load(self.file)
+
     def create_topics(self) -> None:
         findings = asyncio.run(verify(self.config, create=True))
         assert not [finding for finding in findings if finding.problems and finding.topic != "correlator-pager-state"]
