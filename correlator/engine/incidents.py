@@ -3,8 +3,6 @@
 pending --page--> triggered --quiet--> resolved --window over--> (forgotten)
    |                  ^                   |
    +--nothing in it   +----- reopened ----+
-
-What operators say of one is `operators`' matter. Ended by hand it is resolved, though its alerts may fire on.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.features import Scene
 from correlator.engine.forest import Forest, Tree, candidates
 from correlator.engine.ranking import Ranker, Suspects
-from correlator.engine.roots import Root, chosen, rank
+from correlator.engine.roots import chosen, rank
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
@@ -301,10 +299,9 @@ class Lifecycle(msgspec.Struct):
         horizon = self.now - round(1000 * self.config.reopen_window_seconds)
         for other in sorted(self.scope.incidents.values(), key=lambda known: (-known.created_at, known.id)):
             recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
+            recent = recent and not other.ended_by_hand  # what comes after that is judged on its own
             if other.revision == 0 or other.id == incident.id or not recent or not other.quiet_since:
                 continue
-            if other.ended_by_hand:
-                continue  # what comes after that is judged on its own
             known = {name for node in self.members(other) for name in node.members}
             if 2 * len(fingerprints & known) >= len(fingerprints) and other.root == root:
                 return other
@@ -359,13 +356,8 @@ class Lifecycle(msgspec.Struct):
         scene = Scene(nodes, links, self.paths, self.explainer)
         chances = self.ranker.probabilities(Suspects(incident.id, self.now, roots, scene))
         ordered = sorted(zip(roots, chances, strict=True), key=lambda pair: (-pair[1], -pair[0].score, pair[0].service))
-        found = [self._candidate(root, chance, nodes) for root, chance in ordered[:10]]
+        found = [report.candidate(root, chance, nodes) for root, chance in ordered[:10]]
         return report.named(incident.root_said, found) if incident.root_said else found
-
-    def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
-        own = [node for node in nodes.values() if node.service == root.service]
-        evidence = report.evidence(root, own, len({node.service for node in nodes.values()}))
-        return Candidate(service=root.service, probability=chance, evidence=evidence)
 
     def publish(
         self, incident: Incident, action: Action, *, page: bool, roots: list[Candidate] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from correlator.domain import (
     Action,
@@ -63,6 +63,13 @@ def event(
         published_at=rfc3339(now),
         versions=versions,
     )
+
+
+def candidate(root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
+    """Return a candidate among the services of some nodes, or behind them."""
+    own = [node for node in nodes.values() if node.service == root.service]
+    found = evidence(root, own, len({node.service for node in nodes.values()}))
+    return Candidate(service=root.service, probability=chance, evidence=found)
 
 
 def evidence(root: Root, own: Sequence[Node], services: int) -> list[Evidence]:
