@@ -76,6 +76,7 @@ def main() -> None:
 @click.option("--warm", "warm_path", type=_PATH, help="Folder of a warm start; by default what the configuration says.")
 @click.option("--incidents", type=_PATH, help="Write incident events here.")
 @click.option("--assignments", type=_PATH, help="Write one line per input event here.")
+@click.option("--feedback-out", type=_PATH, help="Write what operators said here; with --log.")
 @click.option("--rejected", type=_PATH, help="Write unusable lines here, with the reason.")
 @click.option("--strict", is_flag=True, help="Exit 1 if a line was rejected.")
 @click.option("--summary", "summary_form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -88,6 +89,7 @@ def replay(
     warm_path: Path | None,
     incidents: Path | None,
     assignments: Path | None,
+    feedback_out: Path | None,
     rejected: Path | None,
     strict: bool,
     summary_form: str,
@@ -102,6 +104,8 @@ def replay(
 
     if (alerts is None) == (log_name is None):
         raise click.UsageError("give either --alerts or --log")
+    if feedback_out is not None and log_name is None:
+        raise click.UsageError("--feedback-out needs --log: alerts tell nothing of operators")
     config = load(config_path, overrides)
     graphs = [topology_file.load(path) for path in topologies]
     ranker = rankers.chosen(model or config.worker.model)
@@ -110,7 +114,7 @@ def replay(
     started = time.perf_counter()
     with ExitStack() as stack:
         source = open_lines(name)
-        sinks = Sinks(_output(stack, incidents), _output(stack, assignments))
+        sinks = Sinks(_output(stack, incidents), _output(stack, assignments), _output(stack, feedback_out))
         run: Replay | LogReplay
         if log_name is not None:
             run = LogReplay(config, graphs, sinks, ranker=ranker, warm=learned, rejected=_output(stack, rejected))

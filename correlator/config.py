@@ -116,6 +116,8 @@ class EngineConfig(_Section):
     #: A critical alert that stands for so long pages, however often it came and went before: history never silences a
     #: standing failure.
     standing_critical_seconds: Seconds = 1800
+    #: What an operator has resolved by hand and still fires, as an error or critical, pages again after so long.
+    resolved_by_hand_seconds: Seconds = 86_400
     kind_rules: tuple[KindRule, ...] = ()
     naming: NamingConfig = NamingConfig()
 
@@ -205,6 +207,7 @@ class KafkaConfig(_Section):
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 1
     replication_factor: Annotated[int, Field(ge=1)] = 1
     alerts_topic: str = "alerts"
+    feedback_topic: str = "feedback"
     rejected_topic: str = "alerts-rejected"
     events_topic: str = "correlator-events"
     incidents_topic: str = "incidents"
@@ -269,6 +272,25 @@ class HttpConfig(_Section):
         return self
 
 
+class FeedbackConfig(_Section):
+    """What PagerDuty tells of its incidents; `http` has who else may post feedback."""
+
+    #: Name of the environment variable that holds the secret of the webhook subscription, or several, one a line.
+    pagerduty_secret_env: str | None = None
+    #: File of such secrets, one a line; read again when it changes.
+    pagerduty_secret_file: Path | None = None
+    #: Name of the environment variable with a read-only REST API key, to ask for the alerts of an incident there: the
+    #: webhook alone often does not tell which of ours it is.
+    pagerduty_token_env: str | None = None
+    pagerduty_api_url: Annotated[str, Field(pattern="^https?://")] = "https://api.pagerduty.com"
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.pagerduty_secret_env is not None and self.pagerduty_secret_file is not None:
+            raise ValueError("give pagerduty_secret_env or pagerduty_secret_file, not both")
+        return self
+
+
 class Config(EngineConfig):
     """The whole file: settings of the engine at the top, one table for each part of the shell."""
 
@@ -277,6 +299,7 @@ class Config(EngineConfig):
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
     http: HttpConfig = HttpConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
     pager: PagerConfig = PagerConfig()
     topology: TopologyConfig = TopologyConfig()
 

@@ -180,6 +180,53 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
     versions: Versions
 
 
+class FeedbackAction(StrEnum):
+    """What an operator says of an incident."""
+
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    RESOLVE = "resolve"
+    REASSIGN = "reassign"
+    NOISE = "noise"
+    USEFUL = "useful"
+    WRONG_ROOT = "wrong_root"
+    MERGE = "merge"
+    SPLIT = "split"
+
+
+class FeedbackSource(StrEnum):
+    PAGERDUTY = "pagerduty"
+    HTTP = "http"
+    TOPIC = "topic"
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator said of one incident, once; a line of `--feedback-out`.
+
+    `at` is when it was said (RFC 3339 in UTC, milliseconds). Two with the same `id` are one.
+    """
+
+    incident_id: str
+    action: FeedbackAction
+    at: str
+    by: str | None = None
+    source: FeedbackSource
+    id: str
+    to: str | None = None  # reassign: the owner, team or user
+    root: str | None = None  # wrong_root: the right service
+    into: str | None = None  # merge: the incident it belongs to
+    services: list[str] = []  # split: the services whose alerts are another incident
+
+    @property
+    def said_at(self) -> int:
+        """When it was said.
+
+        Raises:
+            ValueError: `at` is no instant.
+        """
+        return instant_of(datetime.fromisoformat(self.at))
+
+
 def instant_of(moment: datetime) -> int:
     """Return milliseconds since the epoch; a moment without a zone is taken as UTC."""
     if moment.tzinfo is None:

@@ -60,6 +60,8 @@ class Partition:
             yield from self.engine.tick(record.at)
         elif isinstance(record, log.TopologyVersion):
             yield from self.engine.use_topology(_graph(graphs, record.version), record.at)
+        elif isinstance(record, log.Said):
+            yield from self.engine.on_feedback(record.feedback, record.at)
         elif isinstance(record, log.Batch):
             for part in record.records:
                 yield from self.apply(part, graphs)

@@ -220,6 +220,8 @@ class LogReplay:
                 self._sinks.take(partition.apply(part, self._graphs))
             except LogError as error:
                 raise LogError(f"line {number}: {error}") from None
+            if isinstance(part, log.Said):
+                self._sinks.hear(part.feedback)
             if isinstance(part, log.Alerts):
                 for event in part.events:
                     self._sinks.count(event)

@@ -9,8 +9,8 @@ from typing import IO
 
 import msgspec
 
-from correlator.domain import Action, AlertEvent, Disposition
-from correlator.engine.decisions import Decision, Output, Verdict
+from correlator.domain import Action, AlertEvent, Disposition, Feedback
+from correlator.engine.decisions import Decision, Heard, Output, Verdict
 
 #: Assignments that wait for a verdict are kept in memory up to this many lines, on disk beyond.
 _MAX_WAITING = 20_000
@@ -205,8 +205,15 @@ class Assignments:
 class Sinks:
     """Where what an engine says goes, and the figures of it."""
 
-    def __init__(self, incidents: IO[bytes] | None = None, assignments: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        incidents: IO[bytes] | None = None,
+        assignments: IO[bytes] | None = None,
+        feedback: IO[bytes] | None = None,
+    ) -> None:
         self._incidents = incidents
+        self._feedback = feedback
+        self._said: set[str] = set()  # deliveries; the log has each once a partition, and what was sent twice
         self.assignments = Assignments(assignments)
         self.summary = Summary()
 
@@ -217,6 +224,12 @@ class Sinks:
         summary.first_at = summary.first_at or event.observed_at
         summary.last_at = event.observed_at
 
+    def hear(self, feedback: Feedback) -> None:
+        """Write what an operator said, once."""
+        if self._feedback is not None and feedback.id not in self._said:
+            self._said.add(feedback.id)
+            write(self._feedback, feedback)
+
     def take(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
             if isinstance(output, Decision):
@@ -224,6 +237,8 @@ class Sinks:
                 self.assignments.decision(output)
             elif isinstance(output, Verdict):
                 self.assignments.verdict(output)
+            elif isinstance(output, Heard):
+                pass  # what was said is written as it is in the log, also of incidents nobody knows
             else:
                 self.summary.pages += output.page
                 self.summary.incidents += output.action is Action.OPENED

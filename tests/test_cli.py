@@ -16,6 +16,9 @@ import pytest
 import zstandard
 
 from correlator.cli import main
+from correlator.domain import Feedback, FeedbackAction, FeedbackSource, rfc3339
+from correlator.formats import log
+from tests.engine.drive import START, event
 from tests.test_replay import line
 
 REPOSITORY = Path(__file__).parents[1]
@@ -136,6 +139,47 @@ def test_a_value_can_be_overridden_and_the_incidents_name_another_configuration(
     assert json.loads(other[0].splitlines()[-1])["resolved_at"] < json.loads(plain[0].splitlines()[-1])["resolved_at"]
 
 
+def test_feedback_in_a_dump_acts_where_its_incident_is_and_is_written_once(tmp_path: Path) -> None:
+    def dumped(partition: int, record: log.Record) -> str:
+        value = json.loads(log.encode(record))
+        return json.dumps({"partition": partition, "offset": 0, "timestamp": 0, "value": value}) + "\n"
+
+    alerts = log.Alerts(at=START, events=[event("db", "ServiceDown", 0)])
+    begin = dumped(1, alerts) + dumped(1, log.Tick(at=START + 60_000))
+    dump, out, words = tmp_path / "dump.jsonl", tmp_path / "incidents.jsonl", tmp_path / "feedback.jsonl"
+
+    def replay() -> list[str]:
+        done = correlator("replay", "--log", dump, "--model", "none", "--incidents", out, "--feedback-out", words)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["action"] for line in out.read_text().splitlines()]
+
+    dump.write_text(begin)
+    assert replay() == ["opened"] and words.read_text() == ""
+    word = Feedback(
+        incident_id=json.loads(out.read_text())["incident_id"],
+        action=FeedbackAction.RESOLVE,
+        at=rfc3339(START + 61_000),
+        source=FeedbackSource.HTTP,
+        id="d1",
+    )
+    said = log.Said(at=START + 62_000, feedback=word)
+    dump.write_text(begin + "".join(dumped(partition, said) for partition in (0, 1, 2, 1)))
+    assert replay() == ["opened", "resolved"]
+    (line_,) = words.read_text().splitlines()
+    assert json.loads(line_) == {
+        "incident_id": word.incident_id,
+        "action": "resolve",
+        "at": "2023-11-14T22:14:21.000Z",
+        "by": None,
+        "source": "http",
+        "id": "d1",
+        "to": None,
+        "root": None,
+        "into": None,
+        "services": [],
+    }
+
+
 def test_without_a_topology_the_replay_still_runs(folder: Path) -> None:
     done = correlator("replay", "--alerts", folder / "alerts.jsonl", "--summary", "json")
     assert done.returncode == 0 and json.loads(done.stdout)["pages"] >= 1
@@ -163,6 +207,7 @@ def complaint(done: Done, code: int) -> str:
     [
         (("replay",), ["--alerts", "--log"]),
         (("replay", "--alerts", "alerts.jsonl", "--log", "dump.jsonl"), ["--alerts", "--log"]),
+        (("replay", "--alerts", "a.jsonl", "--feedback-out", "f.jsonl"), ["--feedback-out needs --log"]),
         (("replay", "--alerts", "missing.jsonl"), ["missing.jsonl", "No such file"]),
         (("replay", "--alerts", "missing.jsonl.gz"), ["missing.jsonl.gz", "No such file"]),
         (("replay", "--alerts", "."), ["Is a directory"]),

@@ -22,7 +22,7 @@ from correlator.devkafka import Broker, free_ports
 from correlator.shell.topics import verify
 from topology.graph import ServiceGraph
 
-_TOPICS = ("alerts", "rejected", "events", "incidents", "snapshots", "topologies")
+_TOPICS = ("alerts", "feedback", "rejected", "events", "incidents", "snapshots", "topologies")
 _LONGEST_SECONDS = 600
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from correlator.domain import Disposition, IncidentEvent
+from correlator.domain import Disposition, FeedbackAction, IncidentEvent
 
 
 class Reason(StrEnum):
@@ -54,4 +54,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     opening_event: str | None  # the event that opened the incident, where this node holds it
 
 
-Output = Decision | Verdict | IncidentEvent
+class Outcome(StrEnum):
+    """What came of an operator's word; whatever it is, the log keeps the word."""
+
+    ACTED = "acted"
+    KEPT = "kept"  # it is for figures and training, or says what is so already
+    ENDED = "ended"  # the incident is over
+    LATE = "late"  # something said later was heard before
+    REPEATED = "repeated"  # the delivery was heard before
+    NO_SUCH_INCIDENT = "no_such_incident"  # to be merged with: unknown, over, or of another scope
+    NO_SUCH_SERVICE = "no_such_service"  # to be split off: not in the incident
+    NOTHING_LEFT = "nothing_left"  # all of the incident was to be split off
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's word about an incident of this engine's. Engines that do not know the incident say nothing."""
+
+    id: str
+    incident_id: str
+    action: FeedbackAction
+    outcome: Outcome
+
+
+Output = Decision | Verdict | Heard | IncidentEvent

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+
 from correlator.config import EngineConfig
-from correlator.domain import AlertEvent, Disposition, IncidentStatus, Versions
-from correlator.engine import background, episodes, nodes, warmth
+from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
+from correlator.engine import background, episodes, nodes, operators, pins, warmth
 from correlator.engine.causes import Explainer, Paths
-from correlator.engine.decisions import Decision, Output, Reason
+from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
 from correlator.engine.forest import Link, plant
 from correlator.engine.incidents import Lifecycle
@@ -99,9 +101,23 @@ class Engine:
                 if scope.solve_due_at == at:
                     outputs.extend(self._witnessed(self._solve(scope)))
             elif (incident := scope.incidents.get(key)) is not None and incident.due_at == at:
+                was_ended = incident.ended_by_hand
                 outputs.extend(self._witnessed(self._lifecycle(scope).review(incident)))
+                if was_ended and not incident.ended_by_hand:
+                    self._changed(scope)
         if now > state.now:
             state.now = now
+        return outputs
+
+    def on_feedback(self, feedback: Feedback, now: int) -> list[Output]:
+        """Hear what an operator said; nothing is said of incidents that this engine never told of."""
+        outputs = self.tick(now)
+        name = feedback.incident_id
+        for scope in self.state.scopes.values():
+            incident = scope.incidents.get(name)
+            if (incident is not None and incident.revision) or name in scope.ended:
+                outputs.extend(self._hear(scope, incident, feedback))
+                break
         return outputs
 
     def use_topology(self, graph: ServiceGraph, now: int) -> list[Output]:
@@ -154,6 +170,8 @@ class Engine:
                 if alert.severity is not severity and alert.severity.rank > node.severity.rank:
                     node.severity = alert.severity
                     self._changed(scope)
+                    if self._is_ended(scope, node):
+                        self._see_to(scope, node)
             return _decision(event, key, Disposition.DUPLICATE, Reason.REPEAT)
         if change in (Change.ACTIVATED, Change.RESTARTED):
             if change is Change.RESTARTED and node is not None:
@@ -169,13 +187,24 @@ class Engine:
             self._note_end(scope, node)
         return _decision(event, key, *_SETTLED[change])
 
+    def _hear(self, scope: Scope, incident: Incident | None, feedback: Feedback) -> Iterator[Output]:
+        outcome, said = Outcome.ENDED, list[Output]()
+        if operators.is_repeat(self.state, feedback.id):
+            outcome = Outcome.REPEATED
+        elif incident is not None:
+            outcome, said = operators.act(self._lifecycle(scope), incident, feedback)
+        if said:
+            self._changed(scope)
+        yield Heard(id=feedback.id, incident_id=feedback.incident_id, action=feedback.action, outcome=outcome)
+        yield from said
+
     def _join(self, scope: Scope, alert: Alert, event: AlertEvent, *, told: bool) -> tuple[Node, Reason]:
         """Put a newly firing alert into the current node of its service, or begin one."""
         now = self.state.now
         flapping = episodes.is_flapping(alert, now)
         node = scope.nodes.get(alert.node) if flapping else None
         reason = Reason.FLAPPING
-        if node is None:
+        if node is None or self._is_ended(scope, node):
             node = nodes.current(scope, event, now, self._window_ms)
             reason = Reason.SAME_SERVICE
         if node is None:
@@ -196,6 +225,11 @@ class Engine:
         if incident is None or not incident.revision or incident.status is IncidentStatus.RESOLVED:
             return False
         return not any(scope.nodes[member].firing for member in incident.nodes)
+
+    def _is_ended(self, scope: Scope, node: Node) -> bool:
+        """Tell whether an operator resolved a node's incident: it explains nothing, and nothing new joins it."""
+        incident = scope.incidents.get(node.incident)
+        return incident is not None and incident.ended_by_hand
 
     def _mentions(self, event: AlertEvent) -> Iterator[str]:
         """Yield the services that the alert's text names, other than its own and the caller of its call."""
@@ -247,11 +281,12 @@ class Engine:
             background.count(scope.background, node.service, name, weight, at)
 
     def _note_end(self, scope: Scope, node: Node) -> None:
-        """See to a node whose end is news so late that nothing may explain it when the scope is solved next.
+        """See to a node that nothing may explain any more when the scope is solved next.
 
-        It may be frozen by then although it is not now.
+        The news of its end is so late that it may be frozen by then, or an operator ended its incident.
         """
-        if not node.firing and node.ended_at <= self.state.now + 1000 - 2 * self._window_ms:
+        is_late = not node.firing and node.ended_at <= self.state.now + 1000 - 2 * self._window_ms
+        if is_late or self._is_ended(scope, node):
             self._see_to(scope, node)
 
     def _see_to(self, scope: Scope, node: Node) -> None:
@@ -283,11 +318,14 @@ class Engine:
         scope.solve_due_at = 0
         now = self.state.now
         live = {key: node for key, node in scope.nodes.items() if nodes.is_live(node, now, self._window_ms)}
+        if any(incident.ended_by_hand for incident in scope.incidents.values()):
+            live = {key: node for key, node in live.items() if not self._is_ended(scope, node)}
         published = {key: _is_published(scope.incidents.get(node.incident)) for key, node in live.items()}
         memory = self._memories.get(scope.name)
         if memory is None:
             memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         forest = plant(live, self._paths, self._explainer(scope), published, memory)
+        forest = msgspec.structs.replace(forest, trees=list(pins.regroup(forest, live)))
         return self._lifecycle(scope).follow(forest, live)
 
     def _explainer(self, scope: Scope) -> Explainer:

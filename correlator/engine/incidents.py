@@ -14,13 +14,12 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
-from correlator.engine import report
+from correlator.engine import ended, report
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree
 from correlator.engine.lifecycle import Stage, Trigger, stage_of, take
 from correlator.engine.ranking import Ranker, ordered, suspects_of
-from correlator.engine.roots import Root
 from correlator.engine.state import Facet, Incident, Node, Scope
 from correlator.engine.timers import Due, Timers
 
@@ -87,19 +86,20 @@ class Lifecycle(msgspec.Struct):
             if position not in matched and incident_id not in claimed:
                 matched[position] = self.scope.incidents[incident_id]
                 claimed.add(incident_id)
-        return [(tree, matched.get(position) or self._begin(tree)) for position, tree in enumerate(trees)]
+        return [(tree, matched.get(position) or self.begin(tree.nodes)) for position, tree in enumerate(trees)]
 
     def _incidents_of(self, keys: Iterable[int]) -> list[Incident]:
         names = dict.fromkeys(self.scope.nodes[key].incident for key in keys)
         return [self.scope.incidents[name] for name in names if name in self.scope.incidents]
 
-    def _begin(self, tree: Tree) -> Incident:
-        seed = min((self.scope.nodes[key] for key in tree.nodes), key=lambda node: (node.onset_at, node.id))
+    def begin(self, keys: Iterable[int]) -> Incident:
+        """Return a new incident for some nodes, which are not in it yet."""
+        seed = min((self.scope.nodes[key] for key in keys), key=lambda node: (node.onset_at, node.id))
         first = min(seed.facets, key=lambda facet: (facet.started_at, facet.fingerprint))
-        generation = seed.seeded
-        while (name := _incident_id(self.scope.name, seed, first, generation)) in self.scope.incidents:
+        scope, generation = self.scope, 0
+        while (name := _incident_id(scope.name, seed, first, generation)) in scope.incidents or name in scope.ended:
             generation += 1
-        incident = Incident(id=name, seed=seed.id, created_at=self.now, nodes=[], grown_at=self.now)
+        incident = Incident(id=name, created_at=self.now, nodes=[], grown_at=self.now)
         self.scope.incidents[name] = incident
         return incident
 
@@ -129,25 +129,28 @@ class Lifecycle(msgspec.Struct):
         """Do what the incident's state asks for now."""
         incident.due_at = 0
         if not incident.nodes:
-            yield from self._vanish(incident)
+            yield from self.vanish(incident)
             return
-        members = self._members(incident)
+        members = self.members(incident)
         firing = any(node.firing for node in members)
         stage = stage_of(incident)
         if stage is Stage.PENDING:
             yield from self._review_pending(incident, members, firing)
+        elif stage is Stage.ENDED:
+            yield from self._review_ended(incident, members, firing)
         elif stage is Stage.RESOLVED:
             yield from self._review_resolved(incident, members, firing)
         else:
             yield from self._review_open(incident, members, firing)
 
-    def _step(self, incident: Incident, trigger: Trigger, roots: list[Candidate] | None = None) -> Iterator[Output]:
+    def step(self, incident: Incident, trigger: Trigger, roots: list[Candidate] | None = None) -> Iterator[Output]:
         """Take the step that the table gives, and publish what it says."""
         step = take(incident, trigger, self.now)
         if step.action is not None:
-            yield self._publish(incident, step.action, page=step.page, roots=roots)
+            yield self.publish(incident, step.action, page=step.page, roots=roots)
 
-    def _members(self, incident: Incident) -> list[Node]:
+    def members(self, incident: Incident) -> list[Node]:
+        """Return the nodes of an incident."""
         return [self.scope.nodes[key] for key in incident.nodes]
 
     def _review_pending(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
@@ -156,18 +159,18 @@ class Lifecycle(msgspec.Struct):
             roots = self._roots(incident, members)
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
-                yield from self._step(incident, Trigger.WORTH_A_PAGE, roots)
+                yield from self.step(incident, Trigger.WORTH_A_PAGE, roots)
             else:
-                yield from self._step(incident, Trigger.CONTINUES)
+                yield from self.step(incident, Trigger.CONTINUES)
                 self._absorb(earlier, incident)
                 yield from self.review(earlier)
             return
         incident.why_not = reason
         if not firing and all(node.frozen for node in members):
-            yield from self._step(incident, Trigger.OVER)
+            yield from self.step(incident, Trigger.OVER)
             yield from self._forget(incident, members)
             return
-        yield from self._step(incident, Trigger.HELD)
+        yield from self.step(incident, Trigger.HELD)
         self._look_again(incident, members, firing)
 
     def _why_wait(self, incident: Incident, members: list[Node], firing: bool) -> Reason | None:
@@ -223,22 +226,22 @@ class Lifecycle(msgspec.Struct):
             times = [max(node.due_at for node in members) + 1000]
         elif not times:
             return
-        self._due(incident, min(times))
+        self.due(incident, min(times))
 
     def _review_open(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
-            yield from self._step(incident, Trigger.FIRES)
+            yield from self.step(incident, Trigger.FIRES)
             yield from self._tell_changes(incident, members)
             return
         if stage_of(incident) is Stage.OPEN:
             take(incident, Trigger.FALLS_QUIET, self.now, quiet_since=max(node.ended_at for node in members))
         over_at = max(incident.quiet_since, incident.opened_at) + round(1000 * self.config.resolve_after_seconds)
         if self.now >= over_at:
-            yield from self._step(incident, Trigger.STAYED_QUIET)
-            self._due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
+            yield from self.step(incident, Trigger.STAYED_QUIET)
+            self.due(incident, self.now + round(1000 * self.config.reopen_window_seconds))
             return
         yield from self._tell_changes(incident, members)
-        self._due(incident, over_at if incident.due_at == 0 else min(over_at, incident.due_at))
+        self.due(incident, over_at if incident.due_at == 0 else min(over_at, incident.due_at))
 
     def _tell_changes(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
         """Publish an update if the incident has become another thing to its reader, at a bounded rate."""
@@ -250,7 +253,7 @@ class Lifecycle(msgspec.Struct):
             return
         ready_at = incident.published_at + round(1000 * self.config.update_interval_seconds)
         if self.now < ready_at and not worse:
-            self._due(incident, ready_at)
+            self.due(incident, ready_at)
             return
         roots = self._roots(incident, members)
         incident.nodes_ranked = len(members)
@@ -258,18 +261,35 @@ class Lifecycle(msgspec.Struct):
         told = next((known.probability for known in roots if known.service == incident.root), 0.0)
         rerooted = best.service != incident.root and best.probability >= told + _ROOT_MARGIN
         if worse or grown or rerooted:
-            yield from self._step(incident, Trigger.NEWS, roots)
+            yield from self.step(incident, Trigger.NEWS, roots)
 
     def _review_resolved(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
         if firing:
-            yield from self._step(incident, Trigger.FIRES)
+            yield from self.step(incident, Trigger.FIRES)
             return
         over_at = incident.resolved_at + round(1000 * self.config.reopen_window_seconds)
         if self.now < over_at or not all(node.frozen for node in members):
-            self._due(incident, max(over_at, self.now + 1000))
+            self.due(incident, max(over_at, self.now + 1000))
             return
-        yield from self._step(incident, Trigger.OVER)
+        yield from self.step(incident, Trigger.OVER)
         yield from self._forget(incident, members)
+
+    def _review_ended(self, incident: Incident, members: list[Node], firing: bool) -> Iterator[Output]:
+        """Be silent after an operator's resolve, as long as nothing asks for another page."""
+        patience = self.config.resolved_by_hand_seconds
+        if why := ended.why_page(incident, members, patience_seconds=patience, now=self.now):
+            incident.note = why
+            # What was said before is about what is over.
+            incident.said_at = max(incident.said_at, self.now)
+            yield from self.step(incident, Trigger.PAGES_AGAIN)
+        elif firing:
+            if at := ended.page_at(incident, members, patience_seconds=patience):
+                self.due(incident, at)
+        elif all(node.frozen for node in members):
+            yield from self.step(incident, Trigger.OVER)
+            yield from self._forget(incident, members)
+        else:
+            self.due(incident, max(node.due_at for node in members) + 1000)
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -279,9 +299,10 @@ class Lifecycle(msgspec.Struct):
         horizon = self.now - round(1000 * self.config.reopen_window_seconds)
         for other in sorted(self.scope.incidents.values(), key=lambda known: (-known.created_at, known.id)):
             recent = other.status is not IncidentStatus.RESOLVED or other.resolved_at > horizon
+            recent = recent and not other.ended_by_hand  # what comes after that is judged on its own
             if other.revision == 0 or other.id == incident.id or not recent or not other.quiet_since:
                 continue
-            known = {name for node in self._members(other) for name in node.members}
+            known = {name for node in self.members(other) for name in node.members}
             if 2 * len(fingerprints & known) >= len(fingerprints) and other.root == root:
                 return other
         return None
@@ -293,15 +314,15 @@ class Lifecycle(msgspec.Struct):
         incident.grown_at = self.now
         del self.scope.incidents[pending.id]
 
-    def _vanish(self, incident: Incident) -> Iterator[Output]:
+    def vanish(self, incident: Incident) -> Iterator[Output]:
         """End an incident whose nodes all went to another."""
-        yield from self._step(incident, Trigger.EMPTIED)
-        if incident.revision and (seed := self.scope.nodes.get(incident.seed)) is not None:
-            seed.seeded += 1  # the id is used up
+        ended.remember(incident, self.scope, self.now)
+        yield from self.step(incident, Trigger.EMPTIED)
         del self.scope.incidents[incident.id]
 
     def _forget(self, incident: Incident, members: list[Node]) -> Iterator[Output]:
         """Seal the fate of the nodes and let go of all."""
+        ended.remember(incident, self.scope, self.now)
         for node in members:
             yield self._verdict(incident, node)
             del self.scope.nodes[node.id]
@@ -325,17 +346,16 @@ class Lifecycle(msgspec.Struct):
 
     def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
         suspects = suspects_of(incident.id, members, self.paths, self.explainer, self.now)
-        return [self._candidate(root, chance, suspects.scene.nodes) for root, chance in ordered(suspects, self.ranker)]
+        found = [
+            report.candidate(root, chance, suspects.scene.nodes) for root, chance in ordered(suspects, self.ranker)
+        ]
+        return report.named(incident.root_said, found) if incident.root_said else found
 
-    def _candidate(self, root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
-        own = [node for node in nodes.values() if node.service == root.service]
-        evidence = report.evidence(root, own, len({node.service for node in nodes.values()}))
-        return Candidate(service=root.service, probability=chance, evidence=evidence)
-
-    def _publish(
+    def publish(
         self, incident: Incident, action: Action, *, page: bool, roots: list[Candidate] | None = None
     ) -> Output:
-        members = self._members(incident)
+        """Return the next event of an incident."""
+        members = self.members(incident)
         if members:
             roots = roots or self._roots(incident, members)
             incident.last_roots = roots
@@ -351,13 +371,15 @@ class Lifecycle(msgspec.Struct):
             incident.opened_at = self.now
             first = min(members, key=lambda node: (node.onset_at, node.id))
             incident.opening_event = first.facets[0].event_id
+            incident.note = incident.note or ended.what_it_follows(incident, self.scope, self.paths.graph)
         incident.revision += 1
         incident.published_at = self.now
         if action is Action.OPENED:
-            self._due(incident, self.now + 1000)
+            self.due(incident, self.now + 1000)
         return report.event(incident, action, page, self.scope, self.paths.graph, self.versions, self.now)
 
-    def _due(self, incident: Incident, at: int) -> None:
+    def due(self, incident: Incident, at: int) -> None:
+        """See that an incident is reviewed at `at`."""
         at = max(at, self.now + 1)
         incident.due_at = self.timers.add(at, Due.INCIDENT, self.scope.name, incident.id)
 

@@ -19,6 +19,7 @@ class Stage(StrEnum):
     OPEN = "open"
     QUIET = "quiet"  # open, but nothing in it fires
     RESOLVED = "resolved"  # over, and remembered for a while
+    ENDED = "ended"  # resolved by an operator, whether or not something in it fires
     GONE = "gone"
 
 
@@ -31,6 +32,8 @@ class Trigger(StrEnum):
     FIRES = "fires"  # something in it fires
     FALLS_QUIET = "falls_quiet"  # nothing in it fires any more
     STAYED_QUIET = "stayed_quiet"  # for `resolve_after_seconds`
+    ENDED_BY_HAND = "ended_by_hand"  # an operator resolves it
+    PAGES_AGAIN = "pages_again"  # what an operator resolved got worse, or fires on for too long
     NEWS = "news"  # it has become another thing to its reader
     OVER = "over"  # nothing in it fires, all keep their places, and the time to come back is over
     EMPTIED = "emptied"  # all that was in it went into another
@@ -53,14 +56,19 @@ TABLE: dict[tuple[Stage, Trigger], Step] = {
     (Stage.OPEN, Trigger.FIRES): Step(Stage.OPEN),
     (Stage.OPEN, Trigger.NEWS): Step(Stage.OPEN, Action.UPDATED),
     (Stage.OPEN, Trigger.FALLS_QUIET): Step(Stage.QUIET),
+    (Stage.OPEN, Trigger.ENDED_BY_HAND): Step(Stage.ENDED, Action.RESOLVED),
     (Stage.OPEN, Trigger.EMPTIED): Step(Stage.GONE, Action.MERGED),
     (Stage.QUIET, Trigger.FIRES): Step(Stage.OPEN),
     (Stage.QUIET, Trigger.NEWS): Step(Stage.QUIET, Action.UPDATED),
     (Stage.QUIET, Trigger.STAYED_QUIET): Step(Stage.RESOLVED, Action.RESOLVED),
+    (Stage.QUIET, Trigger.ENDED_BY_HAND): Step(Stage.ENDED, Action.RESOLVED),
     (Stage.QUIET, Trigger.EMPTIED): Step(Stage.GONE, Action.MERGED),
     (Stage.RESOLVED, Trigger.FIRES): Step(Stage.OPEN, Action.REOPENED, page=True),
     (Stage.RESOLVED, Trigger.OVER): Step(Stage.GONE),
     (Stage.RESOLVED, Trigger.EMPTIED): Step(Stage.GONE),
+    (Stage.ENDED, Trigger.PAGES_AGAIN): Step(Stage.OPEN, Action.REOPENED, page=True),
+    (Stage.ENDED, Trigger.OVER): Step(Stage.GONE),
+    (Stage.ENDED, Trigger.EMPTIED): Step(Stage.GONE),
 }
 
 
@@ -68,7 +76,7 @@ def stage_of(incident: Incident) -> Stage:
     if incident.revision == 0:
         return Stage.PENDING
     if incident.status is IncidentStatus.RESOLVED:
-        return Stage.RESOLVED
+        return Stage.ENDED if incident.ended_by_hand else Stage.RESOLVED
     return Stage.QUIET if incident.quiet_since else Stage.OPEN
 
 
@@ -81,8 +89,11 @@ def take(incident: Incident, trigger: Trigger, now: int, *, quiet_since: int = 0
     step = TABLE[stage_of(incident), trigger]
     if step.action in (Action.RESOLVED, Action.MERGED):
         incident.status, incident.resolved_at = IncidentStatus.RESOLVED, now
+        incident.ended_by_hand = step.stage is Stage.ENDED
     elif step.stage is Stage.OPEN:
-        incident.status, incident.resolved_at, incident.quiet_since = IncidentStatus.TRIGGERED, 0, 0
+        incident.quiet_since = 0
+        if incident.status is IncidentStatus.RESOLVED:
+            incident.status, incident.resolved_at, incident.ended_by_hand = IncidentStatus.TRIGGERED, 0, False
     elif step.stage is Stage.QUIET:
         incident.quiet_since = incident.quiet_since or max(1, quiet_since)  # 0 would say that it is open
     return step

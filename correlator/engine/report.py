@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from correlator.domain import (
     Action,
     AlertCounts,
     AlertSample,
+    Candidate,
     Evidence,
     IncidentEvent,
     Owner,
@@ -47,10 +48,10 @@ def event(
         status=incident.status,
         severity=incident.severity,
         title=_merged_title(root, incident) if action is Action.MERGED else _title(root, alerts.total, len(services)),
-        summary=_summary(root, services),
+        summary=_summary(root, services) + (f" {incident.note}" if incident.note else ""),
         scope=scope.name,
         root_cause=root,
-        owner=_owner(graph, root.service),
+        owner=owner(incident, graph),
         services=services[:_SERVICES],
         blast_radius=graph.blast_radius(root.service, limit=_BLAST_RADIUS),
         alerts=alerts,
@@ -62,6 +63,13 @@ def event(
         published_at=rfc3339(now),
         versions=versions,
     )
+
+
+def candidate(root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
+    """Return a candidate among the services of some nodes, or behind them."""
+    own = [node for node in nodes.values() if node.service == root.service]
+    found = evidence(root, own, len({node.service for node in nodes.values()}))
+    return Candidate(service=root.service, probability=chance, evidence=found)
 
 
 def evidence(root: Root, own: Sequence[Node], services: int) -> list[Evidence]:
@@ -84,6 +92,15 @@ def evidence(root: Root, own: Sequence[Node], services: int) -> list[Evidence]:
         text = f"explains {', '.join(root.explains[:8])}" + (" and more" if len(root.explains) > 8 else "")
         found.append(Evidence(kind="explains", text=text, weight=round(len(root.explains) / max(services, 1), 3)))
     return found
+
+
+def named(service: str, found: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates with the one first that an operator named; the others are ruled out by that."""
+    own = next((known.evidence for known in found if known.service == service), [])
+    said = Evidence(kind="operator", text="named by an operator", path=[service])
+    others = [Candidate(service=known.service, probability=0.0, evidence=known.evidence) for known in found]
+    first = Candidate(service=service, probability=1.0, evidence=[said, *own])
+    return [first, *(known for known in others if known.service != service)][:10]
 
 
 def _alerts(members: Sequence[Node], scope: Scope, incident: Incident) -> AlertCounts:
@@ -121,7 +138,7 @@ def _why(node: Node, scope: Scope, incident: Incident) -> str:
     if node.service == incident.root:
         return "at the root cause"
     parent = scope.nodes.get(node.parent)
-    if parent is None:
+    if parent is None or (parent.incident != node.incident and node.pin):
         return f"in doubt: with {incident.root}"
     if parent.service == node.service:
         return "the same service, a little earlier"
@@ -166,8 +183,11 @@ def _summary(root: RootCause, services: Sequence[str]) -> str:
     return f"{sure}.{rival}{reach}"
 
 
-def _owner(graph: ServiceGraph, service: str) -> Owner | None:
-    known = graph.service(service)
+def owner(incident: Incident, graph: ServiceGraph) -> Owner | None:
+    """Return whose incident it is: of whom an operator gave it to, else of the owner of its root."""
+    if incident.team:
+        return Owner(team=incident.team, route=incident.route or None)
+    known = graph.service(incident.root)
     return Owner(team=known.owner) if known is not None and known.owner else None
 
 

@@ -95,16 +95,16 @@ class Node(msgspec.Struct, gc=False):
     covered_by: str = ""  # the silent service that explains it
     incident: str = ""
     since: int = 0  # when the incident's first trouble began
-    seeded: int = 0  # published incidents that were made from this node and went into another
     frozen: bool = False
     due_at: int = 0
+    pin: str = ""  # an operator said with what it belongs: those of one pin are one tree, those of two are not
+    ended_severity: Severity | None = None  # how severe it was when an operator ended its incident
 
 
 class Incident(msgspec.Struct, gc=False):
     """A tree of nodes with one root cause; pending until `revision` is 1."""
 
     id: str
-    seed: int  # the node the id was made from
     created_at: int
     nodes: list[int]
     revision: int = 0
@@ -129,6 +129,12 @@ class Incident(msgspec.Struct, gc=False):
     ready_at: int = 0  # since when it would page but for the hold
     why_not: str = ""  # reason it has not paged, while it has not
     due_at: int = 0
+    ended_by_hand: bool = False  # an operator resolved it; its alerts may go on, and page nobody
+    said_at: int = 0  # when an operator said last how it stands, or it was reopened since
+    team: str = ""  # to whom an operator gave it, in place of the root's owner
+    route: str = ""  # where it is told of all the same
+    root_said: str = ""  # the root, where an operator named another one
+    note: str = ""  # why it pages although an operator had ended it or what it comes from
 
 
 class Rate(msgspec.Struct, gc=False):
@@ -169,6 +175,7 @@ class Scope(msgspec.Struct, gc=False):
     habits: dict[str, Habit] = {}  # alert name -> how its senders behave
     changes: dict[str, list[ChangeEvent]] = {}  # service -> the last few
     solve_due_at: int = 0
+    ended: dict[str, int] = {}  # incidents that are over -> when; the last few, for what is said of them afterwards
 
 
 class State(msgspec.Struct, gc=False):
@@ -178,3 +185,4 @@ class State(msgspec.Struct, gc=False):
     next_node: int = 1
     topology: str = ""
     scopes: dict[str, Scope] = {}
+    heard: dict[str, int] = {}  # deliveries of feedback -> when; the last ones

@@ -7,10 +7,11 @@ incidents that were published from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from correlator.domain import AlertEvent
+from correlator.domain import AlertEvent, Feedback
 from correlator.errors import LogError
 
 
@@ -57,7 +58,15 @@ class TopologyVersion(msgspec.Struct, frozen=True, kw_only=True, tag="topology",
     version: str
 
 
-Part = Alerts | Tick | TopologyVersion
+class Said(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", tag_field="type"):
+    """An operator's word, heard at `at`. It is in every partition: whichever knows the incident acts on it."""
+
+    at: int
+    feedback: Feedback
+    version: Literal[1] = 1
+
+
+Part = Alerts | Tick | TopologyVersion | Said
 Record = Part | Batch
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -85,6 +94,9 @@ def decode(data: bytes) -> Record:
         LogError: it is none.
     """
     try:
-        return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        record = _decoder.decode(data)
+        if isinstance(record, Said):
+            record.feedback.said_at  # noqa: B018  a record whose time is none must not end the engine
+        return record
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise LogError(f"not a record of the event log: {error}") from None

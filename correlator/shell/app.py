@@ -1,6 +1,7 @@
-"""The Faust app of the worker: two agents, the parts they work with, and what happens when partitions change hands.
+"""The Faust app of the worker: its agents, the parts they work with, and what happens when partitions change hands.
 
-alerts -> [ingest] -> correlator-events -> [correlate] -> incidents
+alerts -> [ingest] -----> correlator-events -> [correlate] -> incidents
+feedback -> [feedback] -'
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from correlator.shell.assignment import Loader
 from correlator.shell.bulk import WAITING_BULKS, BulkSchema
 from correlator.shell.correlate import Correlate
 from correlator.shell.deadletters import DeadLetters
+from correlator.shell.feedback import Listening
 from correlator.shell.ingest import Ingest, Reader
 from correlator.shell.kafka import tls_context
 from correlator.shell.metrics import Metrics, Monitor
@@ -103,6 +105,7 @@ class CorrelatorApp(WorkerApp):
             letters=letters,
             metrics=metrics,
         )
+        self.listening = Listening(self, config, publisher=self._publisher, letters=letters, metrics=metrics, now=now)
         self._wire()
         if self._is_refreshed:
             self._wire_refresher()
@@ -111,6 +114,7 @@ class CorrelatorApp(WorkerApp):
         kafka = self._config.kafka
         for name, topic, run in (
             ("ingest", kafka.alerts_topic, self.ingest.run),
+            ("feedback", kafka.feedback_topic, self.listening.run),
             ("correlate", kafka.events_topic, self.correlate.run),
         ):
             self.agent(self.topic(topic, schema=BulkSchema(allow_empty=False)), name=name, concurrency=1)(run)
@@ -158,6 +162,7 @@ class CorrelatorApp(WorkerApp):
             await self.correlate.load(numbers)
             await self._announce_topology()
             self.ingest.positions.clear()
+            self.listening.positions.clear()
             self.ingest.assigned_at = wall_clock()
             self._loaded = True
         except Exception as error:
@@ -212,7 +217,11 @@ class CorrelatorApp(WorkerApp):
         return self.correlate.position(partition.partition)
 
     def on_positions(self, positions: Mapping[TP, int]) -> None:
-        self.ingest.positions.update({place: at for place, at in positions.items() if not self.is_log(place)})
+        for place, at in positions.items():
+            if place.topic == self._config.kafka.feedback_topic:
+                self.listening.positions[place] = at
+            elif not self.is_log(place):
+                self.ingest.positions[place] = at
 
     # -- beside the stream ---------------------------------------------------------------------------------------
 
@@ -235,7 +244,7 @@ class CorrelatorApp(WorkerApp):
             interval_seconds=min(5.0, limit / 4),
             positions=self._positions,
             is_ready=lambda: not self.why_not_ready(),
-            done=lambda: self.correlate.handled + self.ingest.handled,
+            done=lambda: self.correlate.handled + self.ingest.handled + self.listening.handled,
             give_up=self._give_up,
         )
 
@@ -250,7 +259,8 @@ class CorrelatorApp(WorkerApp):
         return 0 in self._owned() and self.generation() >= 0
 
     def _positions(self) -> Mapping[TopicPartition, int]:
-        places = {TopicPartition(*place): at for place, at in self.ingest.positions.items()}
+        read = {**self.ingest.positions, **self.listening.positions}
+        places = {TopicPartition(*place): at for place, at in read.items()}
         for number in self.correlate.owned:
             places[TopicPartition(self.log_topic, number)] = self.correlate.position(number) or 0
         return places

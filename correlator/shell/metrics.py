@@ -151,6 +151,18 @@ class Metrics:
             buckets=_DURATION_SECONDS,
             registry=registry,
         )
+        self.feedback_received = Counter(
+            "correlator_feedback_received",
+            "What operators say, as it was forwarded to the engines.",
+            ["action", "source"],
+            registry=registry,
+        )
+        self.feedback_heard = Counter(
+            "correlator_feedback_heard",
+            "What operators said of incidents that the engines know, by what came of it.",
+            ["action", "outcome"],
+            registry=registry,
+        )
         for severity in Severity:
             self.opened.labels(NO_TEAM, severity), self.pages.labels(NO_TEAM, severity), self.open.labels(severity)
         for disposition, reason in _FATES:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from correlator.domain import Action, Disposition, IncidentEvent, IncidentStatus, Severity
-from correlator.engine.decisions import Decision, Output, Reason, Verdict
+from correlator.engine.decisions import Decision, Heard, Output, Reason, Verdict
 from correlator.engine.state import State
 from correlator.shell.metrics import NO_TEAM, Metrics
 
@@ -41,6 +41,8 @@ class Tally:
                 self._settled[output.disposition, output.reason] += 1
         elif isinstance(output, Verdict):
             self._verdict(output)
+        elif isinstance(output, Heard):
+            self._metrics.feedback_heard.labels(output.action, output.outcome).inc()
         else:
             self._incident(output)
 

@@ -65,6 +65,7 @@ def layout(config: Config) -> list[Topic]:
 
     return [
         log(kafka.alerts_topic, kafka.alerts_retention_seconds),
+        log(kafka.feedback_topic, kafka.alerts_retention_seconds),
         log(kafka.events_topic, kafka.events_retention_seconds),
         compacted(kafka.incidents_topic),
         log(kafka.rejected_topic, kafka.alerts_retention_seconds),

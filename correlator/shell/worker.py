@@ -10,7 +10,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 
 import structlog
-from aiohttp.web import Application
+from aiohttp.web import Application, RouteDef
 from prometheus_client import CollectorRegistry
 
 from correlator import __version__, rankers, warm
@@ -20,6 +20,7 @@ from correlator.engine.warmth import Warmth
 from correlator.shell import logs
 from correlator.shell.app import CorrelatorApp, create_app, wall_clock
 from correlator.shell.http import tls
+from correlator.shell.http.feedback import client_of, feedback_intake_of
 from correlator.shell.http.intake import Intake, intake_of
 from correlator.shell.http.outbox import Outbox
 from correlator.shell.kafka import wait_until_ready
@@ -79,24 +80,33 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
         loop.add_signal_handler(signum, process.stop.set)
     metrics = Metrics(CollectorRegistry())
     outbox = Outbox(config)
+    client = client_of(config, os.environ)
+    routes: list[RouteDef] = []
     if config.http.enabled:
         process.intake = intake_of(config, environ=os.environ, outbox=outbox, metrics=metrics.http, now=wall_clock)
+        heard = feedback_intake_of(
+            config, environ=os.environ, client=client, outbox=outbox, metrics=metrics.http, now=wall_clock
+        )
+        routes += [*process.intake.routes(), *heard.routes()]
     web = application(
         metrics.registry,
         why_not_ready=process.why_not_ready,
         observe=process.observe,
-        routes=() if process.intake is None else process.intake.routes(),
+        routes=routes,
     )
     _log.info("worker starts", version=__version__, kafka=config.kafka.bootstrap_servers, clock=config.worker.clock)
     async with AsyncExitStack() as stack:
         await _open(stack, web, config)
         kafka = config.kafka
-        topics = [kafka.alerts_topic, kafka.events_topic, kafka.incidents_topic, kafka.rejected_topic]
+        topics = [kafka.alerts_topic, kafka.feedback_topic, kafka.events_topic, kafka.incidents_topic]
+        topics.append(kafka.rejected_topic)
         topics += [kafka.snapshots_topic, kafka.topologies_topic]
         if not await _before(process.stop, wait_until_ready(kafka, topics)):
             return 0
         if process.intake is not None:
             await stack.enter_async_context(outbox.running())
+            if client is not None:
+                await stack.enter_async_context(client.running())
         process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)
         return await _serve(process.app, process.stop, started)
 

@@ -48,6 +48,18 @@ def test_a_critical_alert_that_stands_for_hours_pages_though_it_came_and_went_be
     assert [one.root_cause.service for one in open_at(done, began + 35 * 300)] == ["db"]
 
 
+def test_an_id_that_was_told_of_is_never_told_of_as_another_incident() -> None:
+    """Who receives incidents drops what it has seen, so an id used twice would lose a page."""
+    events = [event("db", "PostgresDown", 60 * turn, started=0) for turn in range(60)]
+    told = run(events, GRAPH).published[0].incident_id
+    engine = Engine(EngineConfig(), graph=GRAPH)
+    engine.on_event(events[0], events[0].observed_at)
+    engine.state.scopes["default"].ended[told] = START
+    said = [output for one in events[1:] for output in engine.on_event(one, one.observed_at)]
+    again = Run([*said, *to_the_end(engine)])
+    assert again.pages == 1 and again.published[0].incident_id != told
+
+
 def test_information_that_becomes_critical_pages() -> None:
     events = [
         event("db", "DiskFull", 0, severity=Severity.INFO),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from correlator.domain import Feedback, FeedbackAction, FeedbackSource
 from correlator.errors import LogError
 from correlator.formats import log
 from tests.engine.drive import event
@@ -15,6 +16,17 @@ from tests.engine.drive import event
 RECORDS: list[log.Record] = [
     log.Tick(at=5),
     log.TopologyVersion(at=5, version="abc"),
+    log.Said(
+        at=5,
+        feedback=Feedback(
+            incident_id="0123456789abcdef0123",
+            action=FeedbackAction.SPLIT,
+            at="2026-11-20T10:00:00.000Z",
+            source=FeedbackSource.HTTP,
+            id="d1",
+            services=["db"],
+        ),
+    ),
     log.Alerts(at=5, events=[]),
     log.Alerts(
         at=5,
@@ -33,6 +45,15 @@ def test_a_record_comes_back_as_it_was(record: log.Record) -> None:
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(LogError):
         log.decode(data)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"version":1', '"version":2'), ("2026-11-20T10", "soon"), ("split", "mix")])
+def test_feedback_of_another_version_or_said_at_no_time_is_no_record(old: str, new: str) -> None:
+    said = next(record for record in RECORDS if isinstance(record, log.Said))
+    data = log.encode(said).decode()
+    assert old in data
+    with pytest.raises(LogError):
+        log.decode(data.replace(old, new).encode())
 
 
 @given(st.binary(max_size=60))

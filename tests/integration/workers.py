@@ -126,7 +126,7 @@ class World:
         if topology is not None:
             settings["topology"] = str(topology)
         settings |= worker
-        topics = ("alerts", "rejected", "events", "incidents", "snapshots", "topologies")
+        topics = ("alerts", "feedback", "rejected", "events", "incidents", "snapshots", "topologies")
         lines = [
             "[kafka]",
             f'bootstrap_servers = "{broker}"',
@@ -141,6 +141,10 @@ class World:
         self.workers: list[Worker] = []
         if create:
             self.create_topics()
+
+    def reload(self) -> None:
+        """Take what now stands in the file."""
+        self.config = load(self.file)
 
     def create_topics(self) -> None:
         findings = asyncio.run(verify(self.config, create=True))

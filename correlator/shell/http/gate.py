@@ -9,56 +9,29 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 
 from correlator.config import HttpConfig
-from correlator.errors import ConfigError
 from correlator.shell.http.refusal import Refused, unavailable
+from correlator.shell.http.secrets import Secrets, secrets_of
 
 #: Clients remembered at once. Beyond that the one seen longest ago is forgotten, and begins anew with a full allowance.
 _CLIENTS = 10_000
 
 
 class Tokens:
-    """The secrets that senders may show, one a line; a file of them is read again when it has changed."""
+    """The secrets that senders may show."""
 
-    def __init__(self, secret: str = "", *, file: Path | None = None) -> None:
-        self._file = file
-        self._seen: tuple[int, int] | None = None
-        self._digests = _digests(secret)
-        if file is not None:
-            try:
-                self._read(file)
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError("http.token_file", [f"{file}: {error}"]) from error
-            if not self._digests:
-                raise ConfigError("http.token_file", [f"{file}: holds no token"])
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
 
     def match(self, authorization: str | None) -> bool:
         """Tell whether an `Authorization` header shows one of them: as bearer token, or as password of anyone."""
         shown = _shown(authorization)
         if shown is None:
             return False
-        self._refresh()
         digest = sha256(shown).digest()
         # All of them, whichever matches: the time tells nothing.
-        return sum(hmac.compare_digest(digest, one) for one in self._digests) > 0
-
-    def _refresh(self) -> None:
-        if self._file is None:
-            return
-        try:
-            self._read(self._file)
-        except (OSError, UnicodeDecodeError):
-            return  # Between two versions of a mounted secret there may be none; the old ones hold until then.
-
-    def _read(self, file: Path) -> None:
-        stat = file.stat()
-        if (stat.st_mtime_ns, stat.st_ino) == self._seen:
-            return
-        digests = _digests(file.read_text(encoding="utf-8"))
-        self._seen = (stat.st_mtime_ns, stat.st_ino)
-        self._digests = digests or self._digests
+        return sum(hmac.compare_digest(digest, sha256(one).digest()) for one in self._secrets.lines()) > 0
 
 
 class Rates:
@@ -94,14 +67,22 @@ class Gate:
         self._rates = rates
         self._now = now
 
+    def pace(self, client: str) -> None:
+        """Return if the client does not send too often.
+
+        Raises:
+            Refused: 503.
+        """
+        if self._rates is not None and (wait := self._rates.wait(client, self._now())):
+            raise unavailable("rate", f"{client} sends too often", retry_seconds=math.ceil(wait))
+
     def admit(self, client: str, authorization: str | None, *, has_certificate: bool) -> None:
         """Return if the client may send.
 
         Raises:
             Refused: 401, 403 or 503.
         """
-        if self._rates is not None and (wait := self._rates.wait(client, self._now())):
-            raise unavailable("rate", f"{client} sends too often", retry_seconds=math.ceil(wait))
+        self.pace(client)
         if self._needs_certificate and not has_certificate:
             raise Refused(403, "no_certificate", "a client certificate is needed to send alerts")
         if self._tokens is not None and not self._tokens.match(authorization):
@@ -119,25 +100,14 @@ def gate_of(config: HttpConfig, environ: Mapping[str, str], now: Callable[[], fl
     Raises:
         ConfigError: a secret that it names is not there.
     """
-    tokens = None
-    if config.token_file is not None:
-        tokens = Tokens(file=config.token_file)
-    elif config.token_env is not None:
-        secret = environ.get(config.token_env, "")
-        if not secret.strip():
-            raise ConfigError("http.token_env", [f"the environment variable {config.token_env} is not set"])
-        tokens = Tokens(secret)
+    secrets = secrets_of("http.token", config.token_env, config.token_file, environ)
     limited = config.client_requests_per_second > 0
     return Gate(
-        tokens=tokens,
+        tokens=None if secrets is None else Tokens(secrets),
         needs_certificate=config.tls_client_ca_file is not None,
         rates=Rates(config.client_requests_per_second, config.client_burst) if limited else None,
         now=now,
     )
-
-
-def _digests(text: str) -> tuple[bytes, ...]:
-    return tuple(sha256(line.strip().encode()).digest() for line in text.splitlines() if line.strip())
 
 
 def _shown(authorization: str | None) -> bytes | None:

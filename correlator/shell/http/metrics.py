@@ -23,6 +23,9 @@ class HttpMetrics:
         self.bytes = Counter(
             "correlator_http_request_bytes", "Bytes of bodies that were read, inflated.", ["format"], registry=registry
         )
+        self.webhooks = Counter(
+            "correlator_feedback_webhooks", "PagerDuty's webhooks by what they tell.", ["outcome"], registry=registry
+        )
         self.seconds = Histogram(
             "correlator_http_request_seconds",
             "Time of a post until its answer.",

@@ -9,9 +9,19 @@ import msgspec
 
 from correlator import __version__
 from correlator.config import HttpConfig
+from correlator.formats.feedback import Word
+from correlator.formats.pagerduty_webhook import Webhook
+from correlator.shell.http.answers import WEBHOOK, Answers
 from correlator.shell.http.endpoints import Endpoint
 
 _REFERENCE = "#/components/schemas/{name}"
+
+_ENCODING = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "required": False,
+    "schema": {"enum": ["gzip", "identity"]},
+}
 
 #: What may be answered beside success, with what it means.
 _REFUSALS = {
@@ -29,8 +39,9 @@ def document(endpoints: Iterable[Endpoint], config: HttpConfig) -> dict[str, Any
     """Return the whole description."""
     endpoints = list(endpoints)
     shapes = {one.format.name: one.format.shape for one in endpoints if one.format and one.format.shape is not None}
-    references, schemas = msgspec.json.schema_components(list(shapes.values()), ref_template=_REFERENCE)
-    by_format = dict(zip(shapes, references, strict=True))
+    types = [*shapes.values(), Word, Webhook]
+    references, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    by_format = dict(zip(shapes, references[:-2], strict=True))
     security = _security(config)
     return {
         "openapi": "3.1.0",
@@ -39,9 +50,43 @@ def document(endpoints: Iterable[Endpoint], config: HttpConfig) -> dict[str, Any
             "version": __version__,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {one.path: {"post": _operation(one, by_format)} for one in endpoints},
+        "paths": {
+            **{one.path: {"post": _operation(one, by_format)} for one in endpoints},
+            "/feedback": {"post": _said("What an operator says of an incident", references[-2], _IDEMPOTENCY)},
+            "/feedback/pagerduty": {
+                "post": {**_said("A webhook (V3) of PagerDuty", references[-1], _SIGNATURE), "security": []}
+            },
+        },
         "components": {"schemas": schemas, "securitySchemes": security},
         "security": [{name: [] for name in security}] if security else [],
+    }
+
+
+_IDEMPOTENCY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
+_SIGNATURE = {"name": "X-PagerDuty-Signature", "in": "header", "required": True, "schema": {"type": "string"}}
+_HEARD = {
+    "type": "object",
+    "required": ["status", "heard", "ids"],
+    "properties": {
+        "status": {"const": "success"},
+        "heard": {"type": "integer", "description": "Of how many incidents of ours something was said."},
+        "ids": {"type": "array", "items": {"type": "string"}, "description": "What is sent again with one is known."},
+    },
+}
+
+
+def _said(summary: str, body: Any, parameter: dict[str, Any]) -> dict[str, Any]:
+    refused = {"application/json": {"schema": WEBHOOK.refused_schema}}
+    return {
+        "operationId": summary.lower().replace(" ", "-"),
+        "summary": summary,
+        "parameters": [_ENCODING, parameter],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {"description": "Kafka has it.", "content": {"application/json": {"schema": _HEARD}}},
+            "404": {"description": "No secret of PagerDuty's is configured.", "content": refused},
+            **{str(status): _refusal(WEBHOOK, status, text) for status, text in _REFUSALS.items()},
+        },
     }
 
 
@@ -62,26 +107,19 @@ def _operation(endpoint: Endpoint, shapes: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": endpoint.path.strip("/").replace("/", "-"),
         "summary": endpoint.summary,
-        "parameters": [
-            {
-                "name": "Content-Encoding",
-                "in": "header",
-                "required": False,
-                "schema": {"enum": ["gzip", "identity"]},
-            }
-        ],
+        "parameters": [_ENCODING],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _body(endpoint, shapes)}}},
         "responses": {
             str(answers.taken_status): taken,
-            **{str(status): _refusal(endpoint, status, text) for status, text in _REFUSALS.items()},
+            **{str(status): _refusal(answers, status, text) for status, text in _REFUSALS.items()},
         },
     }
 
 
-def _refusal(endpoint: Endpoint, status: int, text: str) -> dict[str, Any]:
+def _refusal(answers: Answers, status: int, text: str) -> dict[str, Any]:
     refusal: dict[str, Any] = {
         "description": text,
-        "content": {"application/json": {"schema": endpoint.answers.refused_schema}},
+        "content": {"application/json": {"schema": answers.refused_schema}},
     }
     if status == 503:
         refusal["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}

@@ -1,4 +1,4 @@
-"""The producer of the topic `alerts`: the one thing of Kafka that a post needs."""
+"""The producer of what is posted, alerts and feedback: the one thing of Kafka that a post needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GIVE_UP_MS = 30_000
 
 
 class Outbox:
-    """Writes records of the topic `alerts`.
+    """Writes records of the topic `alerts`, or of another that is named.
 
     The producer is its own: Faust's comes and goes with the partitions. Not an idempotent one:
     that never gives up a record, and what is written twice is a repeat that changes nothing.
@@ -56,7 +56,14 @@ class Outbox:
                 await task
 
     async def send(
-        self, value: bytes, *, key: bytes, headers: Mapping[str, str], at: int, settled: Callable[[], None]
+        self,
+        value: bytes,
+        *,
+        key: bytes,
+        headers: Mapping[str, str],
+        at: int,
+        settled: Callable[[], None],
+        topic: str | None = None,
     ) -> None:
         """Return when Kafka has the record on all replicas.
 
@@ -75,7 +82,7 @@ class Outbox:
         try:
             async with asyncio.timeout(self._timeout):
                 sent = await producer.send(
-                    self._topic,
+                    topic or self._topic,
                     value,
                     key=key,
                     timestamp_ms=at,

@@ -15,10 +15,13 @@ from prometheus_client import CollectorRegistry
 
 from correlator.config import Config
 from correlator.devkafka import free_ports
+from correlator.shell.http.feedback import FeedbackIntake
 from correlator.shell.http.gate import gate_of
 from correlator.shell.http.intake import Intake
 from correlator.shell.http.metrics import HttpMetrics
+from correlator.shell.http.pagerduty import AlertKeys
 from correlator.shell.http.refusal import unavailable
+from correlator.shell.http.secrets import secrets_of
 from correlator.shell.web import application, serving
 
 NOW = 1_795_405_200_000
@@ -32,6 +35,7 @@ class Sent:
     key: bytes
     headers: dict[str, str]
     at: int
+    topic: str | None = None
 
 
 @dataclass(slots=True)
@@ -43,12 +47,19 @@ class Recorder:
     is_away: bool = False
 
     async def send(
-        self, value: bytes, *, key: bytes, headers: Mapping[str, str], at: int, settled: Callable[[], None]
+        self,
+        value: bytes,
+        *,
+        key: bytes,
+        headers: Mapping[str, str],
+        at: int,
+        settled: Callable[[], None],
+        topic: str | None = None,
     ) -> None:
         try:
             if self.is_away:
                 raise unavailable("kafka", "Kafka is not connected")
-            self.sent.append(Sent(value, key, dict(headers), at))
+            self.sent.append(Sent(value, key, dict(headers), at, topic))
             if self.gate is not None:
                 await self.gate.wait()
         finally:
@@ -87,20 +98,35 @@ async def served(
     environ: Mapping[str, str] | None = None,
     clock: Callable[[], float] = lambda: 0.0,
     tls: ssl.SSLContext | None = None,
+    alert_keys: AlertKeys | None = None,
 ) -> AsyncIterator[Server]:
     """Serve a configuration on a free port."""
     config = config or Config()
     registry, outbox = CollectorRegistry(), Recorder()
+    metrics = HttpMetrics(registry)
     numbers = itertools.count(1)
     intake = Intake(
         config,
         gate=gate_of(config.http, environ or {}, clock),
         outbox=outbox,
-        metrics=HttpMetrics(registry),
+        metrics=metrics,
         now=lambda: NOW,
         new_key=lambda: f"key-{next(numbers)}",
     )
-    app = application(registry, why_not_ready=lambda: "", observe=intake.observe, routes=intake.routes())
+    secret = config.feedback.pagerduty_secret_env
+    heard = FeedbackIntake(
+        config,
+        gate=gate_of(config.http, environ or {}, clock),
+        outbox=outbox,
+        metrics=metrics,
+        secrets=secrets_of("feedback.pagerduty_secret", secret, None, environ or {}),
+        alert_keys=alert_keys,
+        now=lambda: NOW,
+        new_id=lambda: f"id-{next(numbers)}",
+    )
+    app = application(
+        registry, why_not_ready=lambda: "", observe=intake.observe, routes=[*intake.routes(), *heard.routes()]
+    )
     (port,) = free_ports(1)
     scheme = "https" if tls else "http"
     async with serving(app, "127.0.0.1", port, tls=tls), aiohttp.ClientSession() as session:

@@ -13,6 +13,7 @@ from correlator.config import Config, load
 from correlator.errors import ConfigError
 from correlator.shell.http import tls
 from correlator.shell.http.gate import Rates, Tokens, gate_of
+from correlator.shell.http.secrets import Secrets
 from tests.shell.http.authority import Authority
 from tests.shell.http.server import Server, served
 
@@ -45,7 +46,7 @@ async def test_with_a_token_configured_nothing_is_taken_without_it() -> None:
 def test_a_token_file_holds_several_and_is_read_again_when_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("old\n\n new \n")
-    tokens = Tokens(file=file)
+    tokens = Tokens(Secrets("http.token", file=file))
     assert tokens.match("Bearer old") and tokens.match("Bearer new")
     replacement = tmp_path / "next"
     replacement.write_text("new\n")
@@ -64,7 +65,7 @@ def test_a_token_that_is_not_there_is_an_error_that_names_its_key(tmp_path: Path
     with pytest.raises(ConfigError, match=r"http.token_file: .*missing"):
         gate_of(config(token_file=str(tmp_path / "missing")).http, {}, lambda: 0)
     (tmp_path / "empty").touch()
-    with pytest.raises(ConfigError, match="holds no token"):
+    with pytest.raises(ConfigError, match="holds no secret"):
         gate_of(config(token_file=str(tmp_path / "empty")).http, {}, lambda: 0)
 
 

@@ -46,7 +46,8 @@ NASTY = (
 def test_every_endpoint_is_described_with_its_shape_and_every_schema_is_one() -> None:
     names = {one.name for one in FORMATS}
     clones = {"/api/v2/alerts", "/v2/enqueue", "/v2/change/enqueue", "/webhooks/"}
-    assert set(DESCRIPTION["paths"]) == clones | {f"/webhooks/{name}" for name in names}
+    feedback = {"/feedback", "/feedback/pagerduty"}
+    assert set(DESCRIPTION["paths"]) == feedback | clones | {f"/webhooks/{name}" for name in names}
     for schema in DESCRIPTION["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     body = DESCRIPTION["paths"]["/api/v2/alerts"]["post"]["requestBody"]["content"]["application/json"]["schema"]
