@@ -18,6 +18,7 @@ import pydantic
 from pydantic import Field, SecretStr
 
 from correlator.config_pager import PagerConfig
+from correlator.config_redaction import DEFAULTS, BuiltIn, RedactionRule
 from correlator.config_topology import TopologyConfig
 from correlator.errors import ConfigError
 from correlator.paths import parse_path
@@ -274,6 +275,11 @@ class Config(EngineConfig):
 
     #: Input formats beside the built-in ones, tried before them.
     formats: tuple[FormatConfig, ...] = ()
+    #: What must not be stored or sent, beside the built-in rules.
+    redaction: tuple[RedactionRule, ...] = ()
+    redaction_defaults: tuple[BuiltIn, ...] = DEFAULTS
+    #: Makes digests of what is redacted unguessable; the same for all workers and for replays.
+    redaction_key: SecretStr | None = None
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
     http: HttpConfig = HttpConfig()
@@ -284,6 +290,12 @@ class Config(EngineConfig):
     def _room_for_a_post(self) -> Self:
         if self.http.max_in_flight_bytes < 2 * self.worker.max_event_bytes:
             raise ValueError("http.max_in_flight_bytes is less than twice worker.max_event_bytes")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _keyed(self) -> Self:
+        if self.redaction_key is None and any(rule.action == "hash" for rule in self.redaction):
+            raise ValueError("redaction by hash needs redaction_key: set CORRELATOR_REDACTION_KEY")
         return self
 
     @pydantic.field_validator("formats")
@@ -300,6 +312,7 @@ ENVIRONMENT = {
     "CORRELATOR_KAFKA_BOOTSTRAP_SERVERS": "kafka.bootstrap_servers",
     "CORRELATOR_KAFKA_SASL_USERNAME": "kafka.sasl_username",
     "CORRELATOR_KAFKA_SASL_PASSWORD": "kafka.sasl_password",
+    "CORRELATOR_REDACTION_KEY": "redaction_key",
 }
 
 

@@ -19,6 +19,8 @@ from correlator.formats.alert import ParsedAlert
 from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Contents, Formats, Read, arrival, arrival_of
+from correlator.formats.redacted import redacted
+from correlator.formats.redaction import Redaction, redaction_of
 from correlator.partition import Partition
 from correlator.sinks import Sinks, Summary, write
 from topology.graph import ServiceGraph
@@ -28,7 +30,7 @@ _MAX_JUMP_MS = 366 * 86_400_000
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """A line nobody could use, with its bytes: as text where they are text, else base64."""
+    """A line nobody could use, with its bytes but for what is redacted: as text where they are text, else base64."""
 
     line: int
     reason: str
@@ -37,12 +39,13 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     base64: str | None
 
 
-def rejection(number: int, data: bytes, error: InputError) -> Rejection:
+def rejection(number: int, data: bytes, error: InputError, redaction: Redaction) -> Rejection:
+    data, detail = redacted(data, redaction), redaction.text(error.detail)
     try:
-        return Rejection(line=number, reason=error.reason, detail=error.detail, text=data.decode(), base64=None)
+        return Rejection(line=number, reason=error.reason, detail=detail, text=data.decode(), base64=None)
     except UnicodeDecodeError:
         encoded = base64.b64encode(data).decode()
-        return Rejection(line=number, reason=error.reason, detail=error.detail, text=None, base64=encoded)
+        return Rejection(line=number, reason=error.reason, detail=detail, text=None, base64=encoded)
 
 
 class Replay:
@@ -64,7 +67,8 @@ class Replay:
     ) -> None:
         self._engine = Engine(config, ranker=ranker, warm=warm)
         self._formats = Formats(formats_of(config))
-        self._namer = Namer(config.naming, graph)
+        self._redaction = redaction_of(config)
+        self._namer = Namer(config.naming, graph, self._redaction)
         self.max_line_bytes = config.worker.max_event_bytes
         self._rejected = rejected
         self._sinks = sinks
@@ -80,9 +84,10 @@ class Replay:
             return
         contents, observed_at = self._read(data)
         self.summary.count_notices(contents.notices)
+        is_clean = self._namer.are_clean(contents.events)
         for read in contents.events:
             try:
-                event = self._named(read, read.id(place), observed_at)
+                event = self._named(read, read.id(place), observed_at, is_clean)
             except InputError as error:
                 self._reject(number, read.id(place) if len(contents.events) > 1 else place, read.data, error)
             else:
@@ -114,13 +119,13 @@ class Replay:
     def _jumps(self, alert: ParsedAlert) -> bool:
         return self._now > 0 and arrival_of(alert) > self._now + _MAX_JUMP_MS
 
-    def _named(self, read: Read, event_id: str, observed_at: int) -> AlertEvent:
+    def _named(self, read: Read, event_id: str, observed_at: int, is_clean: bool) -> AlertEvent:
         alert = read.event
         if isinstance(alert, InputError):
             raise alert
         if self._jumps(alert):
             raise InputError("bad_timestamp", "arrives more than a year after all before it")
-        return self._namer.name(alert, event_id=event_id, observed_at=observed_at)
+        return self._namer.name(alert, event_id=event_id, observed_at=observed_at, is_clean=is_clean)
 
     def _take(self, event: AlertEvent) -> None:
         self._now = event.observed_at
@@ -134,8 +139,9 @@ class Replay:
         self.summary.events += 1
         self.summary.rejected += 1
         if self._rejected is not None:
-            write(self._rejected, rejection(number, data, error))
-        self._sinks.assignments.decided(event_id, None, Disposition.REJECTED, error.reason)
+            write(self._rejected, rejection(number, data, error, self._redaction))
+        shown = self._redaction.identity(event_id)
+        self._sinks.assignments.decided(shown, None, Disposition.REJECTED, error.reason)
 
 
 class LogReplay:
@@ -154,6 +160,7 @@ class LogReplay:
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
+        self._redaction = redaction_of(config)
         self._ranker = ranker
         self._warm = warm
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
@@ -195,7 +202,7 @@ class LogReplay:
         """Pass over what is no record of the log, as the workers did."""
         self.summary.rejected += 1
         if self._rejected is not None:
-            write(self._rejected, rejection(number, data, InputError("not_a_log_record", str(error))))
+            write(self._rejected, rejection(number, data, InputError("not_a_log_record", str(error)), self._redaction))
 
     def finish(self) -> Summary:
         """Stop where the log stops: what is pending there is pending."""
