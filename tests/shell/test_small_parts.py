@@ -25,7 +25,7 @@ from correlator.shell.dump import line
 from correlator.shell.logs import Repeats
 from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.tally import Tally
-from correlator.shell.topics import differences, layout
+from correlator.shell.topics import Shape, differences, layout
 from correlator.shell.watchdog import Stall
 from correlator.sinks import Sinks
 from topology.graph import Service, ServiceGraph, TopologyDocument
@@ -78,10 +78,11 @@ def test_a_dead_letter_and_a_record_of_the_log_have_room_for_the_largest_event()
 def test_every_difference_of_a_topic_is_told_and_more_room_is_none() -> None:
     wanted = layout(config())[0]
     same = dict(wanted.settings)
-    assert differences(wanted, 3, same) == []
-    assert differences(wanted, 3, {**same, "max.message.bytes": "99999999"}) == []
+    three, one = Shape(partitions=3, copies=1), Shape(partitions=1, copies=1)
+    assert differences(wanted, three, same) == []
+    assert differences(wanted, three, {**same, "max.message.bytes": "99999999"}) == []
     assert differences(wanted, None, {}) == ["missing"]
-    found = differences(wanted, 1, {**same, "cleanup.policy": "compact", "max.message.bytes": "10"})
+    found = differences(wanted, one, {**same, "cleanup.policy": "compact", "max.message.bytes": "10"})
     assert len(found) == 3
     assert found[0] == "has 1 partitions, not 3"
 
