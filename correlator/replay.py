@@ -189,9 +189,10 @@ class LogReplay:
         except LogError as error:
             self._reject(number, data, error)
             return
+        written_at = dumped.timestamp if self._config.worker.clock == "wall" else None
         for part in log.parts(record):
             try:
-                self._sinks.take(partition.apply(part, self._graphs))
+                self._sinks.take(partition.apply(part, self._graphs, written_at=written_at))
             except LogError as error:
                 raise LogError(f"line {number}: {error}") from None
             if isinstance(part, log.Alerts):

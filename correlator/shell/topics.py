@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -98,8 +98,13 @@ def layout(config: Config) -> list[Topic]:
         # Small segments and eager cleaning: a restart reads what was not cleaned yet.
         compacted(kafka.snapshots_topic, segment_bytes=str(_SEGMENT_BYTES), min_cleanable_dirty_ratio="0.1"),
         compacted(kafka.topologies_topic),
-        # The pager makes it itself, of one partition, and so may another who is asked for it.
-        replace(compacted(kafka.pager_state_topic), partitions=1),
+        # The pager makes it itself where it is the first.
+        Topic(
+            name=kafka.pager_state_topic,
+            partitions=1,
+            replication_factor=kafka.replication_factor,
+            settings={"cleanup.policy": "compact"},
+        ),
     ]
 
 
