@@ -83,7 +83,7 @@ audit: $(READY) ## Compare the pinned dependencies with the known vulnerabilitie
 	@status=0; said="$$(timeout 120 $(BIN)/pip-audit --requirement constraints.txt --require-hashes --disable-pip \
 		--progress-spinner off 2>&1)" || status=$$?; \
 	unknown="$$(grep -c 'could not be audited' <<< "$$said" || true)"; \
-	grep -v 'could not be audited' <<< "$$said" | tail -n 60 || true; \
+	if [[ $$unknown == 0 ]]; then echo "$$said"; else grep -E 'vulnerabilit|^[a-z].* (PYSEC|GHSA|CVE)-' <<< "$$said" | grep -v '^No known' || true; fi; \
 	if grep -qE '^Found [0-9]+ known vulnerabilit' <<< "$$said"; then exit 1; fi; \
 	if [[ $$status != 0 || $$unknown != 0 ]]; then \
 		echo "NOT AUDITED ($$unknown packages unknown there, status $$status): the database of vulnerabilities does not answer as it should."; \
