@@ -70,7 +70,9 @@ def test_recorded_streams_are_not_deleted_for_their_age() -> None:
 
 
 def test_a_dead_letter_and_a_record_of_the_log_have_room_for_the_largest_event() -> None:
-    for topic in layout(config(max_event_bytes=5_000_000)):
+    *topics, pager_state = layout(config(max_event_bytes=5_000_000))
+    assert pager_state.name == "correlator-pager-state"
+    for topic in topics:
         assert int(topic.settings["max.message.bytes"]) > 5_000_000
     assert settings(config(max_event_bytes=5_000_000))["producer_max_request_size"] > 5_000_000
 
