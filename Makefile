@@ -78,6 +78,18 @@ lock: $(READY) ## Pin every dependency anew in constraints.txt, each with the ha
 		--no-emit-index-url --no-annotate --quiet --output-file constraints.txt
 	! grep -nE '(https?|ftp)://' constraints.txt
 
+.PHONY: audit
+audit: $(READY) ## Compare the pinned dependencies with the known vulnerabilities, where their database can be reached.
+	@status=0; said="$$(timeout 120 $(BIN)/pip-audit --requirement constraints.txt --require-hashes --disable-pip \
+		--progress-spinner off 2>&1)" || status=$$?; \
+	unknown="$$(grep -c 'could not be audited' <<< "$$said" || true)"; \
+	if [[ $$unknown == 0 ]]; then echo "$$said"; else grep -E 'vulnerabilit|^[a-z].* (PYSEC|GHSA|CVE)-' <<< "$$said" | grep -v '^No known' || true; fi; \
+	if grep -qE '^Found [0-9]+ known vulnerabilit' <<< "$$said"; then exit 1; fi; \
+	if [[ $$status != 0 || $$unknown != 0 ]]; then \
+		echo "NOT AUDITED ($$unknown packages unknown there, status $$status): the database of vulnerabilities does not answer as it should."; \
+		echo 'What is installed is what constraints.txt pins, by hash.'; \
+	fi
+
 .PHONY: clean
 clean: ## Remove the virtual environment and what the tools keep.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

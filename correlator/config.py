@@ -18,6 +18,7 @@ import pydantic
 from pydantic import Field, SecretStr
 
 from correlator.config_pager import PagerConfig
+from correlator.config_redaction import DEFAULTS, BuiltIn, RedactionRule
 from correlator.config_topology import TopologyConfig
 from correlator.errors import ConfigError
 from correlator.paths import parse_path
@@ -200,10 +201,25 @@ class KafkaConfig(_Section):
 
     bootstrap_servers: str = "localhost:9092"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
     ca_file: Path | None = None
+    #: Our own certificate and its chain, where the brokers want one.
+    cert_file: Path | None = None
+    #: Its key; by default it is in `cert_file`.
+    key_file: Path | None = None
+    key_password: SecretStr | None = None
+    #: OAUTHBEARER: a file with the token, which somebody keeps fresh ...
+    oauth_token_file: Path | None = None
+    #: ... or the token endpoint of an authorization server, with an identity of ours there (client credentials).
+    oauth_token_url: str | None = None
+    oauth_client_id: str | None = None
+    oauth_client_secret: SecretStr | None = None
+    oauth_client_secret_file: Path | None = None
+    oauth_scope: str = ""
+    oauth_ca_file: Path | None = None
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 1
     replication_factor: Annotated[int, Field(ge=1)] = 1
     alerts_topic: str = "alerts"
@@ -216,6 +232,25 @@ class KafkaConfig(_Section):
     pager_state_topic: str = "correlator-pager-state"
     alerts_retention_seconds: Seconds = 7 * 86_400
     events_retention_seconds: Seconds = 7 * 86_400
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("key_file needs cert_file")
+        if self.sasl_password is not None and self.sasl_password_file is not None:
+            raise ValueError("give sasl_password or sasl_password_file, not both")
+        if self.oauth_token_file is not None and self.oauth_token_url is not None:
+            raise ValueError("give oauth_token_file or oauth_token_url, not both")
+        if self.oauth_client_secret is not None and self.oauth_client_secret_file is not None:
+            raise ValueError("give oauth_client_secret or oauth_client_secret_file, not both")
+        return self
+
+    @pydantic.field_validator("oauth_token_url")
+    @classmethod
+    def _guards_the_secret(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/]", url):
+            raise ValueError("a secret is sent there: it must begin with https://")
+        return url
 
 
 class WorkerConfig(_Section):
@@ -296,6 +331,11 @@ class Config(EngineConfig):
 
     #: Input formats beside the built-in ones, tried before them.
     formats: tuple[FormatConfig, ...] = ()
+    #: What must not be stored or sent, beside the built-in rules.
+    redaction: tuple[RedactionRule, ...] = ()
+    redaction_defaults: tuple[BuiltIn, ...] = DEFAULTS
+    #: Makes digests of what is redacted unguessable; the same for all workers and for replays.
+    redaction_key: SecretStr | None = None
     kafka: KafkaConfig = KafkaConfig()
     worker: WorkerConfig = WorkerConfig()
     http: HttpConfig = HttpConfig()
@@ -307,6 +347,12 @@ class Config(EngineConfig):
     def _room_for_a_post(self) -> Self:
         if self.http.max_in_flight_bytes < 2 * self.worker.max_event_bytes:
             raise ValueError("http.max_in_flight_bytes is less than twice worker.max_event_bytes")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _keyed(self) -> Self:
+        if self.redaction_key is None and any(rule.action == "hash" for rule in self.redaction):
+            raise ValueError("redaction by hash needs redaction_key: set CORRELATOR_REDACTION_KEY")
         return self
 
     @pydantic.field_validator("formats")
@@ -323,6 +369,9 @@ ENVIRONMENT = {
     "CORRELATOR_KAFKA_BOOTSTRAP_SERVERS": "kafka.bootstrap_servers",
     "CORRELATOR_KAFKA_SASL_USERNAME": "kafka.sasl_username",
     "CORRELATOR_KAFKA_SASL_PASSWORD": "kafka.sasl_password",
+    "CORRELATOR_KAFKA_KEY_PASSWORD": "kafka.key_password",
+    "CORRELATOR_KAFKA_OAUTH_CLIENT_SECRET": "kafka.oauth_client_secret",
+    "CORRELATOR_REDACTION_KEY": "redaction_key",
 }
 
 

@@ -6,9 +6,14 @@ The worker and `replay --log` both run the log through this, which is why they s
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+import msgspec
+
 from correlator.config import EngineConfig
+from correlator.domain import AlertEvent
+from correlator.engine import clocks
 from correlator.engine.decisions import Output
 from correlator.engine.deliveries import Deliveries, Session, is_news
 from correlator.engine.engine import Engine
@@ -42,6 +47,7 @@ class Partition:
             self.offset = -1
             self.mark = ""
             self._deliveries: Deliveries = {}
+            self._told = clocks.Told()
         else:
             graph = _graph(graphs, snapshot.state.topology)
             state = snapshot.state
@@ -49,25 +55,36 @@ class Partition:
             self.offset = snapshot.offset
             self.mark = snapshot.mark
             self._deliveries = snapshot.deliveries
+            self._told = snapshot.told
+        #: How often a worker's clock was not believed, `ahead` or `behind`.
+        self.disbelieved: Counter[str] = Counter()
 
-    def apply(self, record: log.Record, graphs: Mapping[str, ServiceGraph]) -> Iterator[Output]:
+    def apply(
+        self, record: log.Record, graphs: Mapping[str, ServiceGraph], *, written_at: int | None = None
+    ) -> Iterator[Output]:
         """Apply one record; nothing is said of events that were applied before.
+
+        Args:
+            written_at: when the broker wrote it down, milliseconds; None where only the record's own time counts. Of a
+                topic that keeps its producers' timestamps it is the same time again.
 
         Raises:
             LogError: it announces a version of the graph that is not among `graphs`.
         """
         if isinstance(record, log.Tick):
-            yield from self.engine.tick(record.at)
+            yield from self.engine.tick(self._ticked(record.at, written_at))
         elif isinstance(record, log.TopologyVersion):
-            yield from self.engine.use_topology(_graph(graphs, record.version), record.at)
+            graph = _graph(graphs, record.version)
+            yield from self.engine.use_topology(graph, self._arrival(record.at, written_at))
         elif isinstance(record, log.Said):
-            yield from self.engine.on_feedback(record.feedback, record.at)
+            yield from self.engine.on_feedback(record.feedback, self._arrival(record.at, written_at))
         elif isinstance(record, log.Batch):
             for part in record.records:
-                yield from self.apply(part, graphs)
+                yield from self.apply(part, graphs, written_at=written_at)
         elif record.source is None or self._is_news(record.source):
+            at = self._arrival(record.at, written_at)
             for event in record.events:
-                yield from self.engine.on_event(event, record.at)
+                yield from self.engine.on_event(arrived(event, at), at)
 
     def advance(self, offset: int, value: bytes | None) -> None:
         """Note that the record at `offset` is dealt with."""
@@ -76,7 +93,32 @@ class Partition:
 
     def snapshot(self) -> Snapshot:
         """Return what is to be remembered; it shares the engine's state, so encode it before anything goes on."""
-        return Snapshot(offset=self.offset, mark=self.mark, state=self.engine.state, deliveries=self._deliveries)
+        return Snapshot(
+            offset=self.offset,
+            mark=self.mark,
+            state=self.engine.state,
+            deliveries=self._deliveries,
+            told=self._told,
+        )
+
+    def _ticked(self, at: int, written_at: int | None) -> int:
+        if written_at is None:
+            return at
+        if clocks.is_behind(at, written_at):
+            self.disbelieved["behind"] += 1
+        self._note_ahead(at, written_at)
+        self._told = clocks.ticked(at, written_at, self._told)
+        return self._told.at
+
+    def _arrival(self, at: int, written_at: int | None) -> int:
+        if written_at is None:
+            return at
+        self._note_ahead(at, written_at)
+        return clocks.arrival(at, written_at)
+
+    def _note_ahead(self, at: int, written_at: int) -> None:
+        if clocks.is_ahead(at, written_at):
+            self.disbelieved["ahead"] += 1
 
     def _is_news(self, source: log.Source) -> bool:
         return is_news(
@@ -92,6 +134,13 @@ class Partition:
 def mark(value: bytes | None) -> str:
     """Return a digest by which a record is known again."""
     return hashlib.blake2b(value or b"", digest_size=8).hexdigest()
+
+
+def arrived(event: AlertEvent, at: int) -> AlertEvent:
+    """Return an event as if it had arrived at `at`."""
+    if event.observed_at == at:
+        return event
+    return msgspec.structs.replace(event, observed_at=at, starts_at=min(event.starts_at, at))
 
 
 def _graph(graphs: Mapping[str, ServiceGraph], version: str) -> ServiceGraph:

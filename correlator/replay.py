@@ -19,6 +19,8 @@ from correlator.formats.alert import ParsedAlert
 from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Contents, Formats, Read, arrival, arrival_of
+from correlator.formats.redacted import redacted
+from correlator.formats.redaction import Redaction, redaction_of
 from correlator.partition import Partition
 from correlator.sinks import Sinks, Summary, write
 from topology.graph import ServiceGraph
@@ -28,7 +30,7 @@ _MAX_JUMP_MS = 366 * 86_400_000
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """A line nobody could use, with its bytes: as text where they are text, else base64."""
+    """A line nobody could use, with its bytes but for what is redacted: as text where they are text, else base64."""
 
     line: int
     reason: str
@@ -37,12 +39,13 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     base64: str | None
 
 
-def rejection(number: int, data: bytes, error: InputError) -> Rejection:
+def rejection(number: int, data: bytes, error: InputError, redaction: Redaction) -> Rejection:
+    data, detail = redacted(data, redaction), redaction.text(error.detail)
     try:
-        return Rejection(line=number, reason=error.reason, detail=error.detail, text=data.decode(), base64=None)
+        return Rejection(line=number, reason=error.reason, detail=detail, text=data.decode(), base64=None)
     except UnicodeDecodeError:
         encoded = base64.b64encode(data).decode()
-        return Rejection(line=number, reason=error.reason, detail=error.detail, text=None, base64=encoded)
+        return Rejection(line=number, reason=error.reason, detail=detail, text=None, base64=encoded)
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,8 @@ class Arrivals:
         self, config: Config, graph: ServiceGraph, count_notices: Callable[[Mapping[tuple[str, str], int]], None]
     ) -> None:
         self._formats = Formats(formats_of(config))
-        self._namer = Namer(config.naming, graph)
+        self.redaction = redaction_of(config)
+        self._namer = Namer(config.naming, graph, self.redaction)
         self._count_notices = count_notices
         self._now = 0
         self.max_line_bytes = config.worker.max_event_bytes
@@ -78,9 +82,10 @@ class Arrivals:
             return
         contents, observed_at = self._read(data)
         self._count_notices(contents.notices)
+        is_clean = self._namer.are_clean(contents.events)
         for read in contents.events:
             try:
-                event = self._named(read, read.id(place), observed_at)
+                event = self._named(read, read.id(place), observed_at, is_clean)
             except InputError as error:
                 name = read.id(place) if len(contents.events) > 1 else place
                 yield Refusal(event_id=name, data=read.data, error=error)
@@ -104,13 +109,13 @@ class Arrivals:
     def _jumps(self, alert: ParsedAlert) -> bool:
         return self._now > 0 and arrival_of(alert) > self._now + _MAX_JUMP_MS
 
-    def _named(self, read: Read, event_id: str, observed_at: int) -> AlertEvent:
+    def _named(self, read: Read, event_id: str, observed_at: int, is_clean: bool) -> AlertEvent:
         alert = read.event
         if isinstance(alert, InputError):
             raise alert
         if self._jumps(alert):
             raise InputError("bad_timestamp", "arrives more than a year after all before it")
-        return self._namer.name(alert, event_id=event_id, observed_at=observed_at)
+        return self._namer.name(alert, event_id=event_id, observed_at=observed_at, is_clean=is_clean)
 
 
 class Replay:
@@ -167,8 +172,9 @@ class Replay:
         self.summary.events += 1
         self.summary.rejected += 1
         if self._rejected is not None:
-            write(self._rejected, rejection(number, refusal.data, refusal.error))
-        self._sinks.assignments.decided(refusal.event_id, None, Disposition.REJECTED, refusal.error.reason)
+            write(self._rejected, rejection(number, refusal.data, refusal.error, self._arrivals.redaction))
+        shown = self._arrivals.redaction.identity(refusal.event_id)
+        self._sinks.assignments.decided(shown, None, Disposition.REJECTED, refusal.error.reason)
 
 
 class LogReplay:
@@ -187,6 +193,7 @@ class LogReplay:
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
+        self._redaction = redaction_of(config)
         self._ranker = ranker
         self._warm = warm
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
@@ -215,9 +222,10 @@ class LogReplay:
         except LogError as error:
             self._reject(number, data, error)
             return
+        written_at = dumped.timestamp if self._config.worker.clock == "wall" else None
         for part in log.parts(record):
             try:
-                self._sinks.take(partition.apply(part, self._graphs))
+                self._sinks.take(partition.apply(part, self._graphs, written_at=written_at))
             except LogError as error:
                 raise LogError(f"line {number}: {error}") from None
             if isinstance(part, log.Said):
@@ -230,7 +238,7 @@ class LogReplay:
         """Pass over what is no record of the log, as the workers did."""
         self.summary.rejected += 1
         if self._rejected is not None:
-            write(self._rejected, rejection(number, data, InputError("not_a_log_record", str(error))))
+            write(self._rejected, rejection(number, data, InputError("not_a_log_record", str(error)), self._redaction))
 
     def finish(self) -> Summary:
         """Stop where the log stops: what is pending there is pending."""

@@ -11,6 +11,7 @@ import struct
 import msgspec
 import zstandard
 
+from correlator.engine.clocks import Told
 from correlator.engine.deliveries import Deliveries
 from correlator.engine.state import State
 from correlator.errors import SnapshotError
@@ -23,12 +24,16 @@ _MAX_BYTES = 4 << 30
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
-    """The state after the record at `offset` of the event log; `mark` is that record's digest."""
+    """The state after the record at `offset` of the event log; `mark` is that record's digest.
+
+    `told` is the last tick.
+    """
 
     offset: int
     mark: str
     state: State
     deliveries: Deliveries
+    told: Told = msgspec.field(default_factory=Told)
 
 
 _encoder = msgspec.msgpack.Encoder()

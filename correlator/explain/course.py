@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from correlator.config import Config
-from correlator.domain import AlertEvent
+from correlator.domain import AlertEvent, Feedback
 from correlator.engine.background import rule
 from correlator.engine.decisions import Decision, Output
 from correlator.engine.engine import Engine
@@ -20,7 +20,7 @@ from correlator.engine.state import Scope, State
 from correlator.engine.warmth import Warmth
 from correlator.explain.edits import Edit
 from correlator.formats import log
-from correlator.partition import Partition
+from correlator.partition import Partition, arrived
 from topology.graph import ServiceGraph
 
 
@@ -29,14 +29,15 @@ class Step(NamedTuple):
 
     partition: int
     record: log.Part
+    written_at: int | None = None  # when the broker wrote it down, milliseconds
 
 
 class Item(NamedTuple):
-    """What was applied: an event, or from then on another version of the graph."""
+    """What was applied: an event, what an operator said, or from then on another version of the graph."""
 
     at: int
     partition: int
-    what: AlertEvent | ServiceGraph
+    what: AlertEvent | Feedback | ServiceGraph
 
 
 class Said(NamedTuple):
@@ -98,19 +99,24 @@ class Course:
         yield from zip(sorted(self._partitions), self.engines(), strict=True)
 
     def _apply(self, step: Step) -> None:
-        number, record = step
+        number, record, written_at = step
         partition = self._partitions.get(number)
         if partition is None:
             partition = self._begin(number)
         decided = False
-        for output in partition.apply(record, self._graphs):
+        if self.config.worker.clock != "wall":
+            written_at = None
+        for output in partition.apply(record, self._graphs, written_at=written_at):
             if isinstance(output, Decision):
                 decided = True
                 self._listen(Said(number, partition.engine, output, len(self.items)))
+        at = partition.engine.now
         if isinstance(record, log.TopologyVersion):
-            self.items.append(Item(record.at, number, self._graphs[record.version]))
+            self.items.append(Item(at, number, self._graphs[record.version]))
+        elif isinstance(record, log.Said):
+            self.items.append(Item(at, number, record.feedback))
         elif isinstance(record, log.Alerts) and decided:
-            self.items += (Item(record.at, number, event) for event in record.events)
+            self.items += (Item(at, number, arrived(event, at)) for event in record.events)
 
     def _begin(self, number: int) -> Partition:
         def witness(output: Output) -> None:
@@ -129,7 +135,7 @@ class Course:
         own = [
             item
             for item in self.items[:until]
-            if item.partition == partition and (isinstance(item.what, ServiceGraph) or item.what.scope == scope)
+            if item.partition == partition and not (isinstance(item.what, AlertEvent) and item.what.scope != scope)
         ]
         start = next((place for place, item in enumerate(own) if item.at >= since), len(own))
         engine = Engine(self.config, ranker=self.ranker, warm=self.warm)
@@ -178,7 +184,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         engine = Engine(self.config, ranker=self.ranker, state=state, graph=graph, warm=self.warm, witness=heard)
         events = [item.what for item in self.items if isinstance(item.what, AlertEvent)]
         changed = edit.events(events)
-        items = [item for item in self.items if isinstance(item.what, ServiceGraph)]
+        items = [item for item in self.items if not isinstance(item.what, AlertEvent)]
         if changed is events:
             items = self.items
         else:
@@ -197,6 +203,8 @@ def _play(
         if isinstance(item.what, ServiceGraph):
             graph = item.what
             engine.use_topology(changed(graph), item.at)
+        elif isinstance(item.what, Feedback):
+            engine.on_feedback(item.what, item.at)
         else:
             engine.on_event(item.what, item.at)
     return graph

@@ -58,7 +58,7 @@ def from_lines(dumped: Iterable[bytes]) -> Iterator[Step]:
         except LogError:
             continue  # the workers passed over it too
         for part in parts:
-            yield Step(record.partition, part)
+            yield Step(record.partition, part, record.timestamp)
 
 
 class InKafka(msgspec.Struct, frozen=True):

@@ -21,6 +21,8 @@ _SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() fo
 
 #: Longer values are texts for humans, not what an alert is known by.
 _MAX_LABEL = 300
+#: Annotations that tell what happened, the first present is what a human would read first.
+SUMMARY_NAMES = ("summary", "description", "message")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
 
@@ -49,6 +51,8 @@ class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     edge: Edge | None = None
     labels: dict[str, str] = {}
     summary: str = ""
+    #: Which annotation the summary is.
+    summary_name: str = "summary"
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -71,12 +75,12 @@ def edge_of(entity: str | None) -> Edge | None:
     return Edge(caller=match[1], callee=match[2]) if match else None
 
 
-def summary_of(annotations: dict[str, str]) -> str:
-    """Return what a human would read first."""
-    for key in ("summary", "description", "message"):
+def named_summary(annotations: dict[str, str]) -> tuple[str, str]:
+    """Return which annotation a human would read first, and what it says."""
+    for key in SUMMARY_NAMES:
         if text := annotations.get(key):
-            return text
-    return ""
+            return key, text
+    return SUMMARY_NAMES[0], ""
 
 
 def plain(value: object) -> str | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, edge_of, summary_of
+from correlator.formats.alert import ParsedAlert, edge_of, named_summary
 from correlator.formats.format import Document, Element, Format, Headers, Payload, decoded, shaped
 from correlator.formats.instants import end, instant
 
@@ -58,6 +58,7 @@ def _checked(wire: CanonicalAlert) -> ParsedAlert:
     observed_at = None if wire.observed_at is None else instant(wire.observed_at, "observed_at")
     if observed_at is not None and starts_at > observed_at + _DAY_MS:
         raise InputError("bad_timestamp", "starts_at lies more than a day after observed_at")
+    summary_name, summary = ("summary", wire.summary) if wire.summary else named_summary(wire.annotations)
     return ParsedAlert(
         id=wire.id,
         source=wire.source,
@@ -73,7 +74,8 @@ def _checked(wire: CanonicalAlert) -> ParsedAlert:
         scope=wire.scope or None,
         edge=wire.edge or edge_of(wire.entity),
         labels=wire.labels,
-        summary=wire.summary or summary_of(wire.annotations),
+        summary=summary,
+        summary_name=summary_name,
     )
 
 

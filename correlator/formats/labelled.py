@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from correlator.domain import Status
-from correlator.formats.alert import ParsedAlert, summary_of
+from correlator.formats.alert import ParsedAlert, named_summary
 
 #: Labels in which only the members of a pair differ that evaluate the same rules. Whoever runs a pair drops them before
 #: Alertmanager (`alert_relabel_configs`), and so do we: the two tell of one alert. They are kept apart as instances, so
@@ -38,6 +38,7 @@ def labelled_alert(
     replicas = [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
     if replicas:
         fingerprint = fingerprint_of({key: value for key, value in labels.items() if key not in REPLICA_LABELS})
+    summary_name, summary = named_summary(annotations)
     return ParsedAlert(
         source=source,
         status=status,
@@ -49,7 +50,8 @@ def labelled_alert(
         fingerprint=fingerprint or fingerprint_of(labels),
         instance=",".join(replicas) or None,
         labels=labels,
-        summary=summary_of(annotations),
+        summary=summary,
+        summary_name=summary_name,
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Edge, Severity
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, severity_of
+from correlator.formats.alert import SUMMARY_NAMES, ParsedAlert, severity_of
+from correlator.formats.reading import Read
+from correlator.formats.redaction import MASK, Literal, Redaction
 from topology.graph import ServiceGraph
 
 #: The suffix that Kubernetes gives the pods of a Deployment (template hash and pod hash) or of a DaemonSet.
@@ -23,6 +26,7 @@ _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at th
 
 
 class _Name(msgspec.Struct, frozen=True, gc=False):
+    name: str
     service: str
     known: bool
     scope: str
@@ -31,21 +35,39 @@ class _Name(msgspec.Struct, frozen=True, gc=False):
     edge: Edge | None
     entity: str | None
     severity: Severity  # by its labels
+    secrets: tuple[Literal, ...]  # of its labels, for its texts to be searched for
 
 
 class Namer:
-    """Turn parsed alerts into events of named services: a function of configuration and graph; its cache is speed."""
+    """Turn parsed alerts into events of named services, without what must not be seen of them.
 
-    def __init__(self, config: NamingConfig, graph: ServiceGraph) -> None:
+    A function of configuration, graph and redaction; its cache is speed.
+    """
+
+    def __init__(self, config: NamingConfig, graph: ServiceGraph, redaction: Redaction | None = None) -> None:
         self._config = config
+        self._redaction = redaction or Redaction(())
+        self._hides_summaries = any(self._redaction.action(name) is not None for name in SUMMARY_NAMES)
         self._graph = graph
         self._volatile = frozenset(config.volatile_labels)
         self._cache: dict[object, _Name] = {}
 
-    def name(self, alert: ParsedAlert, *, event_id: str, observed_at: int) -> AlertEvent:
+    def are_clean(self, reads: Iterable[Read]) -> bool:
+        """Tell that ids and summaries of a message's alerts hold nothing that must not be seen; in doubt, they may."""
+        if self._hides_summaries:
+            return False
+        alerts = [read.event for read in reads if isinstance(read.event, ParsedAlert)]
+        return self._redaction.is_clean(
+            [*(alert.summary for alert in alerts), *(alert.id for alert in alerts if alert.id is not None)]
+        )
+
+    def name(self, alert: ParsedAlert, *, event_id: str, observed_at: int, is_clean: bool = False) -> AlertEvent:
         """Return the event, arrived at `observed_at`.
 
         A start in the future is the sender's clock being wrong: it is taken as now.
+
+        Args:
+            is_clean: what `are_clean` says of it, alone or with others: to ask for many at once costs less.
 
         Raises:
             InputError: reason `bad_timestamp`, where the start lies more than a day after the arrival.
@@ -69,10 +91,14 @@ class Namer:
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
             name = self._cache[key] = self._derive(alert)
+        summary = alert.summary
+        if name.secrets or not is_clean:
+            summary = self._redaction.text(summary, name.secrets, name=alert.summary_name)
+            event_id = self._redaction.identity(event_id, name.secrets)
         return AlertEvent(
             id=event_id,
             status=alert.status,
-            name=alert.name,
+            name=name.name,
             service=name.service,
             known_service=name.known,
             fingerprint=name.fingerprint,
@@ -85,28 +111,47 @@ class Namer:
             entity=name.entity,
             edge=name.edge,
             source=alert.source,
-            summary=alert.summary[:500],
+            summary=summary[:500],
         )
 
     def _derive(self, alert: ParsedAlert) -> _Name:
-        labels = alert.labels
-        edge = alert.edge or self._edge(labels)
-        entity = alert.entity or _first(labels, self._config.entity_labels)
+        """Name and identify an alert by what its sender sent; tell of it what may be seen."""
+        edge = alert.edge or self._edge(alert.labels)
+        entity = alert.entity or _first(alert.labels, self._config.entity_labels)
         service, known = self._service(alert, edge, entity)
-        scope = alert.scope or "/".join(labels[key] for key in self._config.scope_labels if key in labels) or "default"
         fingerprint = alert.fingerprint or self._fingerprint(alert, service)
-        volatile = sorted((key, value) for key, value in labels.items() if key in self._volatile)
-        instance = _digest([alert.entity or "", *(part for pair in volatile for part in pair)])
+        severity = self._severity(alert.labels)
+        instance = alert.instance or ("" if alert.fingerprint else self._instance(alert))
+        secrets = self._redaction.literals(alert.labels)
+        labels = self._redaction.labels(alert.labels)
+        if labels is not alert.labels:
+            edge = alert.edge or self._edge(labels)
+            entity = alert.entity or _first(labels, self._config.entity_labels)
+            service, known = self._service(msgspec.structs.replace(alert, labels=labels), edge, entity)
+        scope = alert.scope or "/".join(labels[key] for key in self._config.scope_labels if key in labels) or "default"
+
+        name = self._redaction.text(alert.name, secrets)
+
+        def kept_apart(text: str) -> str:
+            return self._redaction.identity(text, secrets)
+
         return _Name(
-            service=service,
+            name=name if name.strip() else MASK,
+            service=service if known else kept_apart(service),
             known=known,
-            scope=scope,
-            fingerprint=fingerprint,
-            instance=alert.instance or ("" if alert.fingerprint else instance),
-            edge=edge and Edge(caller=self._canonical(edge.caller), callee=self._canonical(edge.callee)),
-            entity=entity,
-            severity=self._severity(labels),
+            scope=kept_apart(scope),
+            fingerprint=kept_apart(fingerprint),
+            instance=kept_apart(instance),
+            edge=edge
+            and Edge(caller=kept_apart(self._canonical(edge.caller)), callee=kept_apart(self._canonical(edge.callee))),
+            entity=(self._redaction.text(entity, secrets) or None) if entity else entity,
+            severity=severity,
+            secrets=secrets,
         )
+
+    def _instance(self, alert: ParsedAlert) -> str:
+        volatile = sorted((key, value) for key, value in alert.labels.items() if key in self._volatile)
+        return _digest([alert.entity or "", *(part for pair in volatile for part in pair)])
 
     def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
         if alert.service:

@@ -1,37 +1,18 @@
-"""How Kafka is reached, and how its absence is told once instead of a thousand times."""
+"""How the absence of Kafka is told once instead of a thousand times."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
-from correlator.config import KafkaConfig
 from correlator.pager.exchange import Backoff
 
 log = structlog.get_logger("correlator.pager")
 
 #: Kafka comes back within seconds of a restart; half a minute is the most a page should wait for us to notice.
 RECONNECT = Backoff(min_seconds=0.5, max_seconds=30.0)
-
-
-def client_settings(kafka: KafkaConfig) -> dict[str, Any]:
-    """Return the arguments that every aiokafka client takes."""
-    settings: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-        "client_id": "correlator-pager",
-    }
-    if kafka.security_protocol.endswith("SSL"):
-        settings["ssl_context"] = ssl.create_default_context(cafile=kafka.ca_file)
-    if kafka.security_protocol.startswith("SASL"):
-        settings["sasl_mechanism"] = kafka.sasl_mechanism
-        settings["sasl_plain_username"] = kafka.sasl_username
-        settings["sasl_plain_password"] = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
-    return settings
 
 
 class Outage:

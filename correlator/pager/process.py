@@ -17,8 +17,9 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
-from correlator.config import Config
-from correlator.pager.connection import Outage, client_settings, pause
+from correlator.access import client_settings, explained
+from correlator.config import Config, KafkaConfig
+from correlator.pager.connection import Outage, pause
 from correlator.pager.courier import MAX_IN_FLIGHT, Clock
 from correlator.pager.exchange import Backoff
 from correlator.pager.intake import Intake
@@ -31,6 +32,7 @@ from correlator.pager.web import application
 from correlator.pager.windowbook import POLL_SECONDS, WindowBook
 from correlator.pager.windowtopic import WindowTopic
 
+CLIENT_ID = "correlator-pager"
 CLOCK = Clock(monotonic=time.monotonic, wall=time.time, jitter=random.random)
 
 log = structlog.get_logger("correlator.pager")
@@ -59,7 +61,7 @@ async def run(
     metrics = PagerMetrics(registry or CollectorRegistry())
     connector = aiohttp.TCPConnector(limit_per_host=MAX_IN_FLIGHT)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        settings = client_settings(config.kafka)
+        settings = client_settings(config.kafka, CLIENT_ID)
         topics = Topics(settings)
         sent = _window_topic(config, settings)
         book = WindowBook(config.pager.windows, config.pager.windows_file, metrics, sent)
@@ -95,7 +97,7 @@ async def run(
             try:
                 # Before anything is paged: a window that is open now must be known by then.
                 await book.refresh(CLOCK.wall())
-                await _connect(memory, stop)
+                await _connect(config.kafka, memory, stop)
                 await _until_stopped(intakes, book, sent, stop)
             finally:
                 await memory.stop()
@@ -103,13 +105,13 @@ async def run(
     log.info("pager stopped")
 
 
-async def _connect(memory: KafkaMemory, stop: asyncio.Event) -> None:
+async def _connect(kafka: KafkaConfig, memory: KafkaMemory, stop: asyncio.Event) -> None:
     outage = Outage(CLOCK.jitter)
     while not stop.is_set():
         try:
             await memory.start()
         except (KafkaError, TimeoutError) as error:
-            await pause(stop, outage.failed(str(error) or type(error).__name__))
+            await pause(stop, outage.failed(await explained(kafka, error)))
         else:
             outage.succeeded()
             return

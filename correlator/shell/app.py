@@ -15,8 +15,10 @@ from typing import Any
 import faust
 import structlog
 from aiokafka import TopicPartition
+from faust.auth import OAuthCredentials
 from faust.types import TP
 
+from correlator.access import client_settings
 from correlator.config import Config, KafkaConfig
 from correlator.config_topology import OtlpSource
 from correlator.engine.ranking import Ranker
@@ -28,7 +30,6 @@ from correlator.shell.correlate import Correlate
 from correlator.shell.deadletters import DeadLetters
 from correlator.shell.feedback import Listening
 from correlator.shell.ingest import Ingest, Reader
-from correlator.shell.kafka import tls_context
 from correlator.shell.metrics import Metrics, Monitor
 from correlator.shell.refresher import Refresher
 from correlator.shell.snapshots import SnapshotStore
@@ -348,12 +349,15 @@ def settings(config: Config) -> dict[str, Any]:
 
 def credentials(kafka: KafkaConfig) -> Any:
     """Return Faust's form of how to authenticate; None for plain text."""
-    context = tls_context(kafka) if kafka.security_protocol.endswith("SSL") else None
-    if kafka.security_protocol.startswith("SASL"):
+    access = client_settings(kafka)
+    context = access.get("ssl_context")
+    if "sasl_oauth_token_provider" in access:
+        return OAuthCredentials(oauth_cb=access["sasl_oauth_token_provider"], ssl_context=context)
+    if "sasl_mechanism" in access:
         return faust.SASLCredentials(
-            mechanism=kafka.sasl_mechanism,
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            mechanism=access["sasl_mechanism"],
+            username=access["sasl_plain_username"],
+            password=access["sasl_plain_password"],
             ssl_context=context,
         )
     return faust.SSLCredentials(context=context) if context else None

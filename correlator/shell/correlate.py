@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,8 @@ _log = structlog.get_logger("correlator.worker")
 _YIELD_SECONDS = 0.05
 #: A snapshot round may take this share of the time at most; large states are written less often.
 _SNAPSHOT_SHARE = 0.1
+#: A wrong clock is wrong with every record.
+_CLOCK_WARNING_SECONDS = 60.0
 
 
 class Correlate:
@@ -66,6 +69,8 @@ class Correlate:
         self._topic = config.kafka.events_topic
         self._incidents_topic = config.kafka.incidents_topic
         self._interval = config.worker.snapshot_interval_seconds
+        self._is_live = config.worker.clock == "wall"
+        self._next_clock_warning = 0.0
         self._publisher = publisher
         self._letters = letters
         self._snapshots = snapshots
@@ -194,15 +199,18 @@ class Correlate:
         try:
             record = log.decode(message.value or b"")
             await self._know_topology(record)
+            written_at = message.timestamp if self._is_live else None
+            disbelieved = partition.disbelieved.copy()
             for part in log.parts(record):
                 said = False
-                for output in partition.apply(part, self._topologies.graphs):
+                for output in partition.apply(part, self._topologies.graphs, written_at=written_at):
                     said = True
                     count(output)
                     if isinstance(output, IncidentEvent):
                         sent.append(await self._publish(output))
                 if not said and isinstance(part, log.Alerts) and part.events:
                     self._metrics.repeats.inc()
+            self._tell_of_clocks(partition.disbelieved - disbelieved, record, message)
         except LogError as error:
             place = {"partition": number, "offset": message.offset}
             _log.error("a record of the log is passed over", problem=str(error), **place)
@@ -225,6 +233,18 @@ class Correlate:
             await self._topologies.refresh([record.version])
             if (graph := self._topologies.graphs.get(record.version)) is not None:
                 self._on_topology(graph, record.at)
+
+    def _tell_of_clocks(self, disbelieved: Counter[str], record: log.Record, message: ConsumerRecord) -> None:
+        for reason, count in disbelieved.items():
+            self._metrics.clocks.labels(reason).inc(count)
+            if time.monotonic() >= self._next_clock_warning:
+                self._next_clock_warning = time.monotonic() + _CLOCK_WARNING_SECONDS
+                _log.error(
+                    "the clock of a worker and that of the brokers disagree: time goes on without the one that is off",
+                    worker_is=reason,
+                    seconds=round(abs(log.parts(record)[0].at - message.timestamp) / 1000),
+                    partition=message.partition,
+                )
 
     async def _publish(self, output: IncidentEvent) -> asyncio.Future[Any]:
         if output.action != "updated":

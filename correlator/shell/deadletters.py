@@ -1,4 +1,7 @@
-"""Dead letters: what nobody could use, with its bytes, its place and the reason, for the sender to look at."""
+"""Dead letters: what nobody could use, with its bytes, its place and the reason, for the sender to look at.
+
+The bytes are those that came, but for what must not be stored; who may see all of them looks it up at its place.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Any
 
 from correlator.config import Config
 from correlator.formats.instants import EARLIEST, LATEST
+from correlator.formats.redacted import redacted
+from correlator.formats.redaction import redaction_of
 from correlator.shell.metrics import Metrics
 from correlator.shell.topics import record_bytes
 from correlator.shell.transport import Publisher
@@ -36,6 +41,7 @@ class DeadLetters:
         self._largest = record_bytes(config)
         # A dead letter of a recorded stream keeps its time; else it is as old as its refusal.
         self._keeps_time = config.worker.clock == "records"
+        self._redaction = redaction_of(config)
         self._publisher = publisher
         self._metrics = metrics
 
@@ -43,12 +49,12 @@ class DeadLetters:
         """Send one; what is too large to be sent whole is cut, and a header tells its size."""
         headers = {
             "reason": letter.reason,
-            "detail": letter.detail[:_MAX_DETAIL].encode("utf-8", "replace").decode(),
+            "detail": self._redaction.text(letter.detail)[:_MAX_DETAIL].encode("utf-8", "replace").decode(),
             "topic": letter.topic,
             "partition": str(letter.partition),
             "offset": str(letter.offset),
         }
-        value = letter.value
+        value = redacted(letter.value, self._redaction)
         if len(value) > self._largest:
             headers["truncated-from-bytes"] = str(len(value))
             value = value[: self._largest]

@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
+from correlator.access import explained
 from correlator.config import KafkaConfig
 from correlator.errors import CorrelatorError
 from correlator.shell.kafka import partitions_of, reader, records
@@ -65,7 +66,7 @@ async def dump(kafka: KafkaConfig, topic: str, *, follow: bool = False) -> Async
                 async for record in _for_ever(consumer):
                     yield line(record)
     except (KafkaError, OSError) as error:
-        raise CorrelatorError(f"Kafka at {kafka.bootstrap_servers}: {error}") from error
+        raise CorrelatorError(f"Kafka at {kafka.bootstrap_servers}: {await explained(kafka, error)}") from error
 
 
 async def _for_ever(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:

@@ -29,6 +29,7 @@ from correlator.formats.instants import EARLIEST, LATEST
 from correlator.formats.mapped import formats_of
 from correlator.formats.naming import Namer
 from correlator.formats.reading import Formats, Read
+from correlator.formats.redaction import redaction_of
 from correlator.shell.bulk import WAIT_SECONDS, Bulk, slices
 from correlator.shell.deadletters import DeadLetter, DeadLetters
 from correlator.shell.metrics import Metrics, source_word
@@ -79,14 +80,15 @@ class Reader:
     def __init__(self, config: Config, graph: ServiceGraph, now: Callable[[], int] | None) -> None:
         self._naming = config.naming
         self._formats = Formats(formats_of(config))
-        self._namer = Namer(config.naming, graph)
+        self._redaction = redaction_of(config)
+        self._namer = Namer(config.naming, graph, self._redaction)
         self._now = now
         self._max_bytes = config.worker.max_event_bytes
         self._oldest_ms = round(config.kafka.alerts_retention_seconds * 1000)
 
     def use(self, graph: ServiceGraph) -> None:
         """Name services by another version of the graph."""
-        self._namer = Namer(self._naming, graph)
+        self._namer = Namer(self._naming, graph, self._redaction)
 
     def read(self, message: Message) -> Reading:
         """Read one message; it never fails."""
@@ -104,7 +106,8 @@ class Reader:
             reading.refused.append((value, InputError("too_large", f"{len(value)} bytes, more than {self._max_bytes}")))
             return reading
         contents = self._formats.read(value, _texts(message.headers), arrived_at=reading.at)
-        reading.formats, reading.notices, reading.said = contents.formats, contents.notices, contents.said
+        reading.formats, reading.notices = contents.formats, contents.notices
+        reading.said = [(name, word, self._redaction.text(text)) for name, word, text in contents.said]
         self._take(reading, message, contents.events)
         self._merge_letters(reading, value, len(contents.events))
         return reading
@@ -116,11 +119,12 @@ class Reader:
             # No message arrives before what it tells of has begun: its producer's clock is behind.
             starts = (read.event.starts_at for read in events if isinstance(read.event, ParsedAlert))
             reading.at = max(reading.at, min(max(starts, default=reading.at), self._now()))
+        is_clean = self._namer.are_clean(events)
         for read in events:
             try:
                 if isinstance(read.event, InputError):
                     raise read.event
-                event = self._namer.name(read.event, event_id=read.id(place), observed_at=reading.at)
+                event = self._namer.name(read.event, event_id=read.id(place), observed_at=reading.at, is_clean=is_clean)
             except InputError as error:
                 reading.refused.append((read.data, error))
             else:

@@ -1,21 +1,18 @@
-"""How Kafka is reached without a consumer group: settings of every client, waiting, reading a topic to its end."""
+"""How Kafka is reached without a consumer group: asking, waiting, reading a topic to its end."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 
+from correlator.access import client_settings, explained
 from correlator.config import KafkaConfig
-from correlator.errors import ConfigError
 
 _log = structlog.get_logger("correlator.worker")
 
@@ -23,39 +20,6 @@ _log = structlog.get_logger("correlator.worker")
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _PROBE_TIMEOUT_SECONDS = 10.0
 _READ_TIMEOUT_MS = 1000
-
-
-def client_settings(kafka: KafkaConfig) -> dict[str, Any]:
-    """Return the arguments that every aiokafka client takes.
-
-    Raises:
-        ConfigError: the file of certificates cannot be read.
-    """
-    settings: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-        "client_id": "correlator",
-    }
-    if kafka.security_protocol.endswith("SSL"):
-        settings["ssl_context"] = tls_context(kafka)
-    if kafka.security_protocol.startswith("SASL"):
-        settings["sasl_mechanism"] = kafka.sasl_mechanism
-        settings["sasl_plain_username"] = kafka.sasl_username
-        settings["sasl_plain_password"] = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
-    return settings
-
-
-def tls_context(kafka: KafkaConfig) -> ssl.SSLContext:
-    """Return a context that verifies the brokers' certificates and names.
-
-    Raises:
-        ConfigError: the file of certificates cannot be read.
-    """
-    try:
-        context: ssl.SSLContext = create_ssl_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
-    except OSError as error:
-        raise ConfigError("kafka.ca_file", [f"{kafka.ca_file}: {error}"]) from error
-    return context
 
 
 @asynccontextmanager
@@ -156,7 +120,7 @@ async def wait_until_ready(kafka: KafkaConfig, wanted: Iterable[str]) -> None:
                 return
             problem = f"no topic {', '.join(missing)}: create them with `correlator topics`"
         except (KafkaError, OSError, TimeoutError) as error:
-            problem = str(error) or type(error).__name__
+            problem = await explained(kafka, error)
         pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
         _log.warning("Kafka is not ready, waiting", problem=problem, retry_in_seconds=pause)
         await asyncio.sleep(pause)

@@ -93,6 +93,14 @@ class Metrics:
         self.dead_letters = Counter(
             "correlator_dead_letters", "Records written to the topic of rejected input.", ["reason"], registry=registry
         )
+        self.clocks = Counter(
+            "correlator_clock_disagreements",
+            "Times in the log that are more than a minute off the brokers' clock, and were not believed alone.",
+            ["direction"],
+            registry=registry,
+        )
+        for direction in ("ahead", "behind"):
+            self.clocks.labels(direction)
         self.repeats = Counter(
             "correlator_log_repeats",
             "Messages of the alerts topic that the log holds again, left out.",

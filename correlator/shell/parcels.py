@@ -59,7 +59,7 @@ class Parcels:
             open_.key = None
         open_.records.append(data)
         open_.size += len(data)
-        open_.at = at
+        open_.at = max(open_.at, at)
 
     def take(self) -> list[Parcel]:
         """Return what was packed and begin anew; the order within a partition is that of `add`."""

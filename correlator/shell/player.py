@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
+from correlator.access import client_settings
 from correlator.config import Config
 from correlator.formats.instants import EARLIEST
 from correlator.formats.mapped import formats_of
 from correlator.formats.reading import Formats, arrival
-from correlator.shell.kafka import client_settings
 from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
 
 #: Every alert's lease ends within this, and with it every incident: what is pending then is told.

@@ -15,8 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from correlator.access import client_settings
 from correlator.config import KafkaConfig
-from correlator.shell.kafka import client_settings
 from correlator.shell.metrics import Metrics
 
 _log = structlog.get_logger("correlator.worker")

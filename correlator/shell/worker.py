@@ -17,6 +17,7 @@ from correlator import __version__, rankers, warm
 from correlator.config import Config
 from correlator.engine.ranking import Ranker
 from correlator.engine.warmth import Warmth
+from correlator.errors import CorrelatorError
 from correlator.shell import logs
 from correlator.shell.app import CorrelatorApp, create_app, wall_clock
 from correlator.shell.http import tls
@@ -25,6 +26,7 @@ from correlator.shell.http.intake import Intake, intake_of
 from correlator.shell.http.outbox import Outbox
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
+from correlator.shell.topics import warn
 from correlator.shell.web import application, serving
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
@@ -103,12 +105,21 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
         topics += [kafka.snapshots_topic, kafka.topologies_topic]
         if not await _before(process.stop, wait_until_ready(kafka, topics)):
             return 0
+        await _warn_of_topics(config)
         if process.intake is not None:
             await stack.enter_async_context(outbox.running())
             if client is not None:
                 await stack.enter_async_context(client.running())
         process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)
         return await _serve(process.app, process.stop, started)
+
+
+async def _warn_of_topics(config: Config) -> None:
+    try:
+        await warn(config)
+    except CorrelatorError as error:
+        # Whoever may use topics need not be allowed to see how they are configured.
+        _log.warning("topics cannot be compared with what they should be", problem=str(error))
 
 
 async def _open(stack: AsyncExitStack, app: Application, config: Config) -> None:

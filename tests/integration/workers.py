@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -115,6 +115,7 @@ class World:
         topology: Path | None = None,
         partitions: int = 1,
         create: bool = True,
+        kafka: Mapping[str, Any] | None = None,
         **worker: Any,
     ) -> None:
         name = f"w{next(_names)}"
@@ -132,6 +133,7 @@ class World:
             f'bootstrap_servers = "{broker}"',
             f"partitions = {partitions}",
             *(f'{topic}_topic = "{name}-{topic}"' for topic in topics),
+            *(f"{key} = {json.dumps(value)}" for key, value in (kafka or {}).items()),
             "[worker]",
             *(f"{key} = {json.dumps(value)}" for key, value in settings.items()),
         ]

@@ -35,7 +35,7 @@ from correlator.shell.dump import line
 from correlator.shell.logs import Repeats
 from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.tally import Tally
-from correlator.shell.topics import differences, layout
+from correlator.shell.topics import Shape, differences, layout
 from correlator.shell.watchdog import Stall
 from correlator.sinks import Sinks
 from topology.graph import Service, ServiceGraph, TopologyDocument
@@ -108,7 +108,9 @@ def test_recorded_streams_are_not_deleted_for_their_age() -> None:
 
 
 def test_a_dead_letter_and_a_record_of_the_log_have_room_for_the_largest_event() -> None:
-    for topic in layout(config(max_event_bytes=5_000_000)):
+    *topics, pager_state = layout(config(max_event_bytes=5_000_000))
+    assert pager_state.name == "correlator-pager-state"
+    for topic in topics:
         assert int(topic.settings["max.message.bytes"]) > 5_000_000
     assert settings(config(max_event_bytes=5_000_000))["producer_max_request_size"] > 5_000_000
 
@@ -116,10 +118,11 @@ def test_a_dead_letter_and_a_record_of_the_log_have_room_for_the_largest_event()
 def test_every_difference_of_a_topic_is_told_and_more_room_is_none() -> None:
     wanted = layout(config())[0]
     same = dict(wanted.settings)
-    assert differences(wanted, 3, same) == []
-    assert differences(wanted, 3, {**same, "max.message.bytes": "99999999"}) == []
+    three, one = Shape(partitions=3, copies=1), Shape(partitions=1, copies=1)
+    assert differences(wanted, three, same) == []
+    assert differences(wanted, three, {**same, "max.message.bytes": "99999999"}) == []
     assert differences(wanted, None, {}) == ["missing"]
-    found = differences(wanted, 1, {**same, "cleanup.policy": "compact", "max.message.bytes": "10"})
+    found = differences(wanted, one, {**same, "cleanup.policy": "compact", "max.message.bytes": "10"})
     assert len(found) == 3
     assert found[0] == "has 1 partitions, not 3"
 

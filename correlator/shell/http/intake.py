@@ -13,6 +13,7 @@ from aiohttp import ClientError, web
 from correlator.config import Config
 from correlator.formats.mapped import formats_of
 from correlator.formats.reading import Formats
+from correlator.formats.redaction import redaction_of
 from correlator.shell.http.answers import WEBHOOK, Answer
 from correlator.shell.http.body import Budget, Share, read_body
 from correlator.shell.http.endpoints import Endpoint, endpoints_of
@@ -60,6 +61,7 @@ class Intake:
         table = formats_of(config)
         self._endpoints = endpoints_of(table)
         self._formats = Formats(table)
+        self._redaction = redaction_of(config)
         self._description = document(self._endpoints, config.http)
         self._passed = Passed(table, config.formats)
         self._limit = config.worker.max_event_bytes
@@ -169,7 +171,13 @@ class Intake:
         now = time.monotonic()
         if now - self._logged.get((name, reason), -_LOG_SECONDS) >= _LOG_SECONDS:
             self._logged[name, reason] = now
-            _log.warning("a post is refused", format=name, reason=reason, detail=detail[:300], client=client)
+            _log.warning(
+                "a post is refused",
+                format=name,
+                reason=reason,
+                detail=self._redaction.text(detail)[:300],
+                client=client,
+            )
 
 
 def intake_of(

@@ -11,9 +11,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from correlator.access import client_settings
 from correlator.config import Config
 from correlator.shell.http.refusal import too_large, unavailable
-from correlator.shell.kafka import client_settings
 from correlator.shell.topics import ENVELOPE_BYTES, record_bytes
 
 _log = structlog.get_logger("correlator.worker")

@@ -1,0 +1,5 @@
+"""How Kafka is reached by whoever reaches it: TLS, passwords, tokens; one way for every client of every process."""
+
+from correlator.access.settings import client_settings, explained, tls_context
+
+__all__ = ["client_settings", "explained", "tls_context"]
