@@ -121,6 +121,7 @@ def test_all_problems_are_reported_at_once() -> None:
         ("t.json", b"\xff\xfe"),
         ("t.json", b""),
         ("t.json", b"[" * 100_000),
+        ("t.json", b'{"services": [{"name": "\\ud800"}], "dependencies": []}'),
         ("t.yaml", b"a: [1"),
         ("t.yaml", b"\x00"),
         ("t.yaml", b"!!python/object/apply:os.system ['true']"),

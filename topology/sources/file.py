@@ -14,6 +14,7 @@ import yaml
 from correlator.errors import TopologyError
 from topology.findings import Findings, FoundDependency, FoundService
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
+from topology.sources.decoding import decode_text
 
 
 def load(path: Path) -> ServiceGraph:
@@ -24,8 +25,8 @@ def load(path: Path) -> ServiceGraph:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=yaml.CSafeLoader)
-    except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError, yaml.YAMLError) as error:
+        tree = decode_text(text) if path.suffix == ".json" else yaml.load(text, Loader=yaml.CSafeLoader)
+    except (OSError, UnicodeError, RecursionError, json.JSONDecodeError, yaml.YAMLError) as error:
         raise TopologyError(str(path), [" ".join(str(error).split())]) from error
     return parse(tree, source=str(path))
 
