@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -89,7 +90,7 @@ class Stage:
         graph: ServiceGraph,
         *,
         partitions: int = 1,
-        clock: str = "wall",
+        clock: Literal["wall", "records"] = "wall",
         **engine: float,
     ) -> None:
         topology = folder / f"{name}-topology.json"

@@ -122,9 +122,7 @@ def storm(known: ServiceGraph, *, services: int, seconds: int, repeats: int, see
     return sorted(events)
 
 
-def day(
-    count: int, *, services: int, seed: int = 1, firing: int = 700, longest_minutes: int = 60
-) -> Iterator[bytes]:
+def day(count: int, *, services: int, seed: int = 1, firing: int = 700, longest_minutes: int = 60) -> Iterator[bytes]:
     """Yield `count` events of a day: about `firing` alerts fire at a time and are sent again every minute.
 
     Each lasts for up to `longest_minutes` and ends; another begins in its place, half of them on a pod that was never

@@ -31,7 +31,9 @@ def test_a_record_comes_back_as_it_was(record: log.Record) -> None:
     assert log.decode(log.encode(record)) == record
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"type":"tick"}', b'{"type":"rumour","at":1}', b"\xff", b"[", _DEEP])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"null", b'{"type":"tick"}', b'{"type":"rumour","at":1}', b"\xff", b"[", _DEEP]
+)
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(LogError):
         log.decode(data)

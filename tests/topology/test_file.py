@@ -51,6 +51,10 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "no keys": ({}, ["services: missing", "dependencies: missing"]),
     "no lists": ({"services": {}, "dependencies": "x"}, ["services: must be a list", "dependencies: must be a list"]),
     "unknown key": ({"services": [], "dependencies": [], "edges": []}, ["edges: unknown key"]),
+    "a number for an instance": (
+        {"services": [{"name": "a"}], "dependencies": [], "instances": {1: "a", "b": "a"}},
+        ["instances.1: must name a service"],
+    ),
     "unknown field": ({"services": [{"name": "a", "team": "x"}], "dependencies": []}, ["services[0]", "team"]),
     "no name": ({"services": [{}], "dependencies": []}, ["services[0]", "name"]),
     "empty name": ({"services": [{"name": ""}], "dependencies": []}, ["services[0].name"]),

@@ -66,8 +66,9 @@ def parse(tree: Any, *, source: str) -> ServiceGraph:
     edges = list(_convert(tree, "dependencies", Dependency, problems))
     instances = tree.get("instances", {}) if isinstance(tree, Mapping) else {}
     if isinstance(instances, Mapping):
-        bad = sorted(str(name) for name, service in instances.items() if not isinstance(service, str))
-        problems += [f"instances.{name}: must name a service" for name in bad]
+        bad = [name for name, service in instances.items() if not (isinstance(name, str) and isinstance(service, str))]
+        problems += [f"instances.{name}: must name a service, both as text" for name in sorted(map(str, bad))]
+        instances = {name: service for name, service in instances.items() if isinstance(name, str)}
     else:
         problems.append("instances: must be a mapping of instance to service")
         instances = {}
