@@ -64,6 +64,12 @@ model: $(READY) ## Fit the shipped model anew on the labelled streams and the si
 pytest: $(READY) ## Every test, two at a time [PYTEST="arguments"].
 	$(BIN)/pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
+.PHONY: fuzz
+fuzz: $(READY) ## Look for inputs that make a reader or the engine fail [FUZZ_SECONDS=60 of each target, FUZZ="target ..."].
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group fuzz
+	nice -n 10 $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
 .PHONY: chaos
 chaos: $(READY) ## Kill, suspend and restart everything at random, and compare with a run undisturbed [CHAOS="arguments"].
 	$(BIN)/python -m tests.chaos $(CHAOS)
