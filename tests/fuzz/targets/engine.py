@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from correlator import rankers
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Severity, Status
 from correlator.engine import snapshot as codec
@@ -31,6 +32,8 @@ _CONFIGS = [
     ),
 ]  # fmt: skip
 _MOST_STEPS = 40
+#: The shipped model: its features are computed of every incident.
+_RANKER = rankers.chosen(rankers.SHIPPED)
 
 
 class _Step(NamedTuple):
@@ -71,12 +74,12 @@ def _check_rest(engine: Engine) -> None:
 def _run(
     config: EngineConfig, graph: ServiceGraph, steps: list[_Step], *, restarting: bool
 ) -> tuple[list[Output], Engine]:
-    engine = Engine(config)
+    engine = Engine(config, ranker=_RANKER)
     said = engine.use_topology(graph, START)
     for step in steps:
         if step.restarts and restarting:
             kept = codec.Snapshot(offset=0, mark="", state=engine.state, deliveries={})
-            engine = Engine(config, state=codec.decode(codec.encode(kept)).state, graph=graph)
+            engine = Engine(config, ranker=_RANKER, state=codec.decode(codec.encode(kept)).state, graph=graph)
         said += engine.tick(step.at) if step.event is None else engine.on_event(step.event, step.at)
     return said + to_the_end(engine), engine
 
