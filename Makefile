@@ -64,6 +64,12 @@ model: $(READY) ## Fit the shipped model anew on the labelled streams and the si
 pytest: $(READY) ## Every test, four at a time: those with a broker mostly wait [PYTEST="arguments"].
 	$(BIN)/pytest --numprocesses 4 --dist worksteal $(PYTEST)
 
+.PHONY: fuzz
+fuzz: $(READY) ## Look for inputs that make a reader or the engine fail [FUZZ_SECONDS=60 of each target, FUZZ="target ..."].
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group fuzz
+	nice -n 10 $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
 .PHONY: chaos
 chaos: $(READY) ## Kill, suspend and restart everything at random, and compare with a run undisturbed [CHAOS="arguments"].
 	$(BIN)/python -m tests.chaos $(CHAOS)
@@ -80,6 +86,8 @@ lock: $(READY) ## Pin every dependency anew in constraints.txt, each with the ha
 
 .PHONY: audit
 audit: $(READY) ## Compare the pinned dependencies with the known vulnerabilities, where their database can be reached.
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group audit
 	@status=0; said="$$(timeout 120 $(BIN)/pip-audit --requirement constraints.txt --require-hashes --disable-pip \
 		--progress-spinner off 2>&1)" || status=$$?; \
 	unknown="$$(grep -c 'could not be audited' <<< "$$said" || true)"; \

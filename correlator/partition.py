@@ -84,7 +84,7 @@ class Partition:
         elif record.source is None or self._is_news(record.source):
             at = self._arrival(record.at, written_at)
             for event in record.events:
-                yield from self.engine.on_event(arrived(event, at), at)
+                yield from self.engine.on_event(event if at == record.at else arrived(event, at), at)
 
     def advance(self, offset: int, value: bytes | None) -> None:
         """Note that the record at `offset` is dealt with."""
@@ -138,8 +138,6 @@ def mark(value: bytes | None) -> str:
 
 def arrived(event: AlertEvent, at: int) -> AlertEvent:
     """Return an event as if it had arrived at `at`."""
-    if event.observed_at == at:
-        return event
     return msgspec.structs.replace(event, observed_at=at, starts_at=min(event.starts_at, at))
 
 

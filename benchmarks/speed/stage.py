@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -82,7 +83,15 @@ class Stage:
     """One configuration with topics of its own in a Kafka."""
 
     def __init__(
-        self, broker: Broker, folder: Path, name: str, graph: ServiceGraph, *, partitions: int = 1, **engine: float
+        self,
+        broker: Broker,
+        folder: Path,
+        name: str,
+        graph: ServiceGraph,
+        *,
+        partitions: int = 1,
+        clock: Literal["wall", "records"] = "wall",
+        **engine: float,
     ) -> None:
         topology = folder / f"{name}-topology.json"
         topology.write_bytes(json.dumps(_document(graph)).encode())
@@ -96,6 +105,7 @@ class Stage:
             *(f'{topic}_topic = "{name}-{topic}"' for topic in _TOPICS),
             "[worker]",
             f'app_id = "{name}"',
+            f'clock = "{clock}"',
             "session_timeout_seconds = 6",
             f'topology = "{topology}"',
         ]
@@ -118,6 +128,10 @@ class Stage:
             await producer.flush()
             if last is not None:
                 await last
+
+    def said(self) -> str:
+        """Return the last that the workers logged."""
+        return self._log.read_text(encoding="utf-8")[-3000:]
 
     @contextmanager
     def workers(self, count: int) -> Iterator[list[Worker]]:
@@ -148,15 +162,15 @@ class Stage:
                     raise RuntimeError("too few alerts: most were applied before the first look")
                 return Rate(a_second=count / (at - begin[0]), a_core_second=count / (spent - begin[1]))
             if any(worker.process.poll() is not None for worker in workers):
-                raise RuntimeError(f"a worker ended:\n{self._log.read_text()[-3000:]}")
+                raise RuntimeError(f"a worker ended:\n{self.said()}")
             time.sleep(0.5)  # to look is work for the worker
-        raise RuntimeError(f"not all is applied:\n{self._log.read_text()[-3000:]}")
+        raise RuntimeError(f"not all is applied:\n{self.said()}")
 
     def wait_ready(self, workers: Sequence[Worker]) -> None:
         deadline = time.monotonic() + _LONGEST_SECONDS
         while not all(worker.is_ready() for worker in workers):
             if time.monotonic() > deadline:
-                raise RuntimeError(f"the workers do not get ready:\n{self._log.read_text()[-3000:]}")
+                raise RuntimeError(f"the workers do not get ready:\n{self.said()}")
             time.sleep(0.1)
 
 

@@ -96,8 +96,17 @@ async def _bare(stage: Stage, alerts: int) -> Rate:
 
 def _latency(broker: Broker, folder: Path, graph: ServiceGraph) -> list[Figure]:
     """Return how long after an incident was due it could be read, with no hold and a background of repeats."""
-    at_once = {"hold_min_seconds": 0, "hold_quiet_seconds": 0, "hold_max_seconds": 0}
-    stage = Stage(broker, folder, "latency", graph, page_probability=0, page_probability_critical=0, **at_once)
+    stage = Stage(
+        broker,
+        folder,
+        "latency",
+        graph,
+        page_probability=0,
+        page_probability_critical=0,
+        hold_min_seconds=0,
+        hold_quiet_seconds=0,
+        hold_max_seconds=0,
+    )
     with stage.workers(1) as workers:
         stage.wait_ready(workers)
         delays = sorted(asyncio.run(_delays(stage)))

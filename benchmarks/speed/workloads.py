@@ -122,10 +122,11 @@ def storm(known: ServiceGraph, *, services: int, seconds: int, repeats: int, see
     return sorted(events)
 
 
-def day(count: int, *, services: int, seed: int = 1, firing: int = 700) -> Iterator[bytes]:
+def day(count: int, *, services: int, seed: int = 1, firing: int = 700, longest_minutes: int = 60) -> Iterator[bytes]:
     """Yield `count` events of a day: about `firing` alerts fire at a time and are sent again every minute.
 
-    Each lasts for some minutes and ends; another begins in its place, half of them on a pod that was never seen.
+    Each lasts for up to `longest_minutes` and ends; another begins in its place, half of them on a pod that was never
+    seen.
     """
     draw = random.Random(seed)
     total = alerts(services * len(_RULES), services)
@@ -151,4 +152,4 @@ def day(count: int, *, services: int, seed: int = 1, firing: int = 700) -> Itera
                 pods += 1
                 known = Alert(pods, known.service, known.rule)
             at = began + 59_999
-            running.append((known, at, at + draw.randrange(60_000, 3_600_000)))
+            running.append((known, at, at + draw.randrange(60_000, 60_000 * longest_minutes)))

@@ -94,7 +94,10 @@ _DIGITS = 6  # beyond, machines differ
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """One incident at one moment: its nodes and what may have caused them, as the engine sees it."""
+    """One incident at one moment: its nodes and what may have caused them, as the engine sees it.
+
+    Of a large incident `links` holds the nodes that matter most, not all: only among those was looked for causes.
+    """
 
     nodes: Mapping[int, Node]
     links: Mapping[int, Sequence[Link]]
@@ -297,7 +300,8 @@ def _odds(node: Node, explainer: Explainer) -> float:
 def _likely_causes(node: Node, scene: Scene) -> list[int]:
     """Return the nodes that explain this one better than noise does, whatever the forest chose."""
     noise = math.log(scene.explainer.rarity(node))
-    return [link.cause for link in scene.links[node.id] if link.log_density > noise and link.cause in scene.nodes]
+    links = scene.links.get(node.id, ())
+    return [link.cause for link in links if link.log_density > noise and link.cause in scene.nodes]
 
 
 def _company(voice: _Voice, crowd: _Crowd) -> float:
@@ -312,7 +316,7 @@ def _company(voice: _Voice, crowd: _Crowd) -> float:
 
 def _is_joined(node: Node, scene: Scene) -> bool:
     """Tell whether the node is explained by another to which no known path leads."""
-    if node.parent not in scene.nodes:
+    if node.parent not in scene.nodes or node.id not in scene.links:
         return False
     return all(link.cause != node.parent for link in scene.links[node.id])
 

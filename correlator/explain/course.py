@@ -116,7 +116,9 @@ class Course:
         elif isinstance(record, log.Said):
             self.items.append(Item(at, number, record.feedback))
         elif isinstance(record, log.Alerts) and decided:
-            self.items += (Item(at, number, arrived(event, at)) for event in record.events)
+            self.items += (
+                Item(at, number, event if at == record.at else arrived(event, at)) for event in record.events
+            )
 
     def _begin(self, number: int) -> Partition:
         def witness(output: Output) -> None:

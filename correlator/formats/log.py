@@ -98,5 +98,5 @@ def decode(data: bytes) -> Record:
         if isinstance(record, Said):
             record.feedback.said_at  # noqa: B018  a record whose time is none must not end the engine
         return record
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise LogError(f"not a record of the event log: {error}") from None

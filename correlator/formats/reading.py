@@ -24,7 +24,7 @@ _MAX_DEPTH = 4
 _Event = tuple[Payload, ParsedAlert | InputError]
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Read(msgspec.Struct, frozen=True, kw_only=True):
     """One event of a message: an alert, or why it is none."""
 
     event: ParsedAlert | InputError

@@ -87,7 +87,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     else:
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

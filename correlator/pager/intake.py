@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -68,9 +69,24 @@ def decode(value: bytes) -> IncidentEvent:
         raise Poison("not_json", str(error)) from None
     if event.schema != "incident-event/1":
         raise Poison("wrong_schema", f"schema is {event.schema[:40]!r}")
+    if not event.incident_id.isprintable():
+        # It goes into headers and addresses.
+        raise Poison("wrong_schema", f"incident_id is {event.incident_id[:40]!r}")
     if not 0 < len(event.incident_id) <= MAX_INCIDENT_ID_CHARACTERS or event.revision < 1:
         raise Poison("wrong_schema", "incident_id or revision is out of range")
+    instants = (event.started_at, event.opened_at, event.published_at, event.resolved_at)
+    if not all(told is None or _is_instant(told) for told in instants):
+        raise Poison("wrong_schema", f"one of {instants} is no time in RFC 3339")
     return event
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    # Beyond these years no arithmetic is safe.
+    return moment.tzinfo is not None and 1970 <= moment.year < 9999
 
 
 class Intake:

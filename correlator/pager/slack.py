@@ -110,7 +110,7 @@ class SlackBot(msgspec.Struct, frozen=True, kw_only=True):
             return retry(reply, now)
         try:
             answer = msgspec.json.decode(reply.body, type=_Answer)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return Retry(RetryReason.UNEXPECTED_STATUS)
         if answer.ok:
             return Delivered(f"{answer.channel}/{answer.ts}" if answer.ts else "")

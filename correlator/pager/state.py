@@ -145,7 +145,7 @@ def _apply(marks: dict[str, Mark], prefix: str, key: bytes | None, value: bytes 
         return
     try:
         mark = msgspec.json.decode(value, type=Mark)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.error("unreadable record in the pager's memory, ignored", key=name, error=str(error))
         return
     if supersedes(mark, marks.get(incident_id, NOTHING)):

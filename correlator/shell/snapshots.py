@@ -139,8 +139,10 @@ def _whole(partition: int, read: Iterable[Record]) -> Iterator[tuple[int, bytes,
 def _join(partition: int, value: bytes, parts: dict[bytes, bytes]) -> tuple[int | None, bytes | None]:
     try:
         manifest = msgspec.json.decode(value, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, None
+    if manifest.parts > len(parts):
+        return manifest.slot, None
     keys = [_part_key(partition, manifest.slot, number) for number in range(manifest.parts)]
     data = b"".join(parts[key] for key in keys if key in parts)
     return manifest.slot, data if _digest(data) == manifest.digest else None

@@ -85,3 +85,14 @@ def test_the_walk_from_the_alerts_is_a_share_and_ends_deep() -> None:
     }
     assert sum(row["walk"] for row in rows.values()) <= 1 + 1e-5
     assert rows["db"]["walk"] > rows["web"]["walk"]
+
+
+def test_of_an_incident_too_large_to_look_at_whole_every_candidate_has_features() -> None:
+    services = [f"s{number:03}" for number in range(240)]
+    events = [event("db", "DatabaseDown", 0)]
+    events += [event(service, "HighErrorRate", 1 + place / 10) for place, service in enumerate(services)]
+    # Another node of each service, so that some candidates have nodes of which one was looked at and one was not.
+    events += [event(service, "HighLatency", 400 + place / 10) for place, service in enumerate(services)]
+    seen = features_of(events, graph_of({service: ["db"] for service in services}))
+    assert len(seen) > 100
+    assert all(np.isfinite(row).all() for row in seen.values())

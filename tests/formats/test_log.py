@@ -13,6 +13,8 @@ from correlator.errors import LogError
 from correlator.formats import log
 from tests.engine.drive import event
 
+_DEEP = b'{"type":"tick","at":1,"x":' + b"[" * 5000 + b"]" * 5000 + b"}"
+
 RECORDS: list[log.Record] = [
     log.Tick(at=5),
     log.TopologyVersion(at=5, version="abc"),
@@ -41,7 +43,9 @@ def test_a_record_comes_back_as_it_was(record: log.Record) -> None:
     assert log.decode(log.encode(record)) == record
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"type":"tick"}', b'{"type":"rumour","at":1}', b"\xff", b"["])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"null", b'{"type":"tick"}', b'{"type":"rumour","at":1}', b"\xff", b"[", _DEEP]
+)
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(LogError):
         log.decode(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -188,3 +189,15 @@ def test_what_tells_no_time_needs_an_arrival() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail(data: bytes) -> None:
     assert isinstance(read(data), Contents)
+
+
+def test_of_what_was_refused_nothing_is_left_in_memory() -> None:
+    def refused() -> int:
+        gc.collect()
+        return sum(isinstance(known, InputError) for known in gc.get_objects())
+
+    before = refused()
+    for data in (b"{", b"[1, 2]", b'{"status": "firing"}', b'{"alerts": [{}], "version": "4", "groupKey": "g"}'):
+        for _ in range(20):
+            assert Formats().read(data).events
+    assert refused() == before

@@ -29,6 +29,7 @@ MOMENT = 784_111_777.0
         ("999999999", LONGEST_RETRY_AFTER_SECONDS),
         ("soon", None),
         ("-5", None),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
         ("", None),
     ],
 )

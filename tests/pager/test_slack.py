@@ -147,6 +147,11 @@ def test_a_bots_reply_is_read_from_its_body(status: int, body: object, expected:
     assert BOT.verdict(reply, 0.0) == expected
 
 
+@pytest.mark.parametrize("body", [b'{"ok": true, "ts": "\xff"}', b'{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}"])
+def test_a_reply_in_no_words_of_slack_is_tried_again(body: bytes) -> None:
+    assert BOT.verdict(Reply(status=200, body=body), 0.0) == Retry(RetryReason.UNEXPECTED_STATUS)
+
+
 @pytest.mark.parametrize("error", ["invalid_blocks", "msg_blocks_too_long", "message_not_found", "edit_window_closed"])
 def test_what_no_repetition_cures_is_refused_and_no_secret_is_told(error: str) -> None:
     body = json.dumps({"ok": False, "error": error, "echo": "xoxb-1"}).encode()

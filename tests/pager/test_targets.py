@@ -208,6 +208,10 @@ def test_an_incident_event_survives_the_wire() -> None:
         (msgspec.json.encode(msgspec.structs.replace(paged(), schema="incident-event/2")), "wrong_schema"),
         (msgspec.json.encode(msgspec.structs.replace(paged(), incident_id="")), "wrong_schema"),
         (msgspec.json.encode(msgspec.structs.replace(paged(), revision=0)), "wrong_schema"),
+        (msgspec.json.encode(msgspec.structs.replace(paged(), incident_id="a\r\nX-Admin: 1")), "wrong_schema"),
+        (msgspec.json.encode(msgspec.structs.replace(paged(), started_at="yesterday")), "wrong_schema"),
+        (msgspec.json.encode(msgspec.structs.replace(paged(), published_at="0001-01-01T00:00:00Z")), "wrong_schema"),
+        (msgspec.json.encode(msgspec.structs.replace(paged(), resolved_at="2026-11-24T03:00:00")), "wrong_schema"),
     ],
 )
 def test_what_is_no_incident_event_is_told_apart(value: bytes, outcome: str) -> None:

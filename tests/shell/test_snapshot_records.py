@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
+
 from correlator.engine import snapshot as codec
 from correlator.engine.snapshot import Snapshot
 from correlator.engine.state import State
-from correlator.shell.snapshots import PART_BYTES, Record, newest, to_records
+from correlator.shell.snapshots import PART_BYTES, Manifest, Record, newest, to_records
 
 
 def blob(offset: int) -> bytes:
@@ -62,3 +64,9 @@ def test_what_is_damaged_is_passed_over() -> None:
     bad = [(b"0", blob(9)[:-4]), (b"0", b"{}"), (b"0", b"\xff"), (b"0", b"")]
     assert offset([*good, *bad]) == 5
     assert offset(bad) is None
+
+
+def test_a_damaged_manifest_costs_neither_memory_nor_the_snapshot_before_it() -> None:
+    endless = msgspec.json.encode(Manifest(slot=1, parts=2**60, digest="x"))
+    deep = b'{"slot":' + b"[" * 5000 + b"]" * 5000 + b"}"
+    assert offset([*cut(0, 0, blob(5), 10), (b"0", endless), (b"0", deep)]) == 5

@@ -51,6 +51,10 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "no keys": ({}, ["services: missing", "dependencies: missing"]),
     "no lists": ({"services": {}, "dependencies": "x"}, ["services: must be a list", "dependencies: must be a list"]),
     "unknown key": ({"services": [], "dependencies": [], "edges": []}, ["edges: unknown key"]),
+    "a number for an instance": (
+        {"services": [{"name": "a"}], "dependencies": [], "instances": {1: "a", "b": "a"}},
+        ["instances.1: must name a service"],
+    ),
     "unknown field": ({"services": [{"name": "a", "team": "x"}], "dependencies": []}, ["services[0]", "team"]),
     "no name": ({"services": [{}], "dependencies": []}, ["services[0]", "name"]),
     "empty name": ({"services": [{"name": ""}], "dependencies": []}, ["services[0].name"]),
@@ -121,6 +125,7 @@ def test_all_problems_are_reported_at_once() -> None:
         ("t.json", b"\xff\xfe"),
         ("t.json", b""),
         ("t.json", b"[" * 100_000),
+        ("t.json", b'{"services": [{"name": "\\ud800"}], "dependencies": []}'),
         ("t.yaml", b"a: [1"),
         ("t.yaml", b"\x00"),
         ("t.yaml", b"!!python/object/apply:os.system ['true']"),

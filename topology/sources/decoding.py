@@ -36,10 +36,23 @@ def decode_documents(payload: bytes) -> list[Any]:
         raise SourceError("not YAML: " + " ".join(str(error).split())) from None
 
 
+def decode_text(text: str) -> Any:
+    """Return the tree of a JSON text.
+
+    Raises:
+        json.JSONDecodeError: it is none.
+        UnicodeEncodeError: an escape in it stands for half a character, which nobody could write again.
+    """
+    tree = json.loads(text)
+    if "\\ud" in text.lower():
+        json.dumps(tree, ensure_ascii=False).encode()
+    return tree
+
+
 def _documents(text: str) -> Iterator[Any]:
     if text.lstrip().startswith(("{", "[")):
         try:
-            yield json.loads(text)
+            yield decode_text(text)
             return
         except json.JSONDecodeError:
             pass  # a flow mapping of YAML

@@ -14,6 +14,7 @@ import yaml
 from correlator.errors import TopologyError
 from topology.findings import Findings, FoundDependency, FoundService
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
+from topology.sources.decoding import decode_text
 
 
 def load(path: Path) -> ServiceGraph:
@@ -24,8 +25,8 @@ def load(path: Path) -> ServiceGraph:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=yaml.CSafeLoader)
-    except (OSError, UnicodeDecodeError, RecursionError, json.JSONDecodeError, yaml.YAMLError) as error:
+        tree = decode_text(text) if path.suffix == ".json" else yaml.load(text, Loader=yaml.CSafeLoader)
+    except (OSError, UnicodeError, RecursionError, json.JSONDecodeError, yaml.YAMLError) as error:
         raise TopologyError(str(path), [" ".join(str(error).split())]) from error
     return parse(tree, source=str(path))
 
@@ -65,8 +66,9 @@ def parse(tree: Any, *, source: str) -> ServiceGraph:
     edges = list(_convert(tree, "dependencies", Dependency, problems))
     instances = tree.get("instances", {}) if isinstance(tree, Mapping) else {}
     if isinstance(instances, Mapping):
-        bad = sorted(str(name) for name, service in instances.items() if not isinstance(service, str))
-        problems += [f"instances.{name}: must name a service" for name in bad]
+        bad = [name for name, service in instances.items() if not (isinstance(name, str) and isinstance(service, str))]
+        problems += [f"instances.{name}: must name a service, both as text" for name in sorted(map(str, bad))]
+        instances = {name: service for name, service in instances.items() if isinstance(name, str)}
     else:
         problems.append("instances: must be a mapping of instance to service")
         instances = {}

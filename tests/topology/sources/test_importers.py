@@ -263,3 +263,12 @@ def _all_total(data: bytes) -> None:
         if isinstance(found, Findings):
             assert msgspec.json.decode(msgspec.json.encode(found), type=Findings) == found
             assert all(edge.source and edge.to and edge.source != edge.to for edge in found.dependencies)
+
+
+def test_half_a_character_in_an_escape_is_refused_before_anything_has_to_write_it() -> None:
+    with pytest.raises(SourceError):
+        backstage.read(b'[{"kind": "Component", "metadata": {"name": "a", "namespace": "\\uD800"}, "spec": {}}]')
+    whole = backstage.read(
+        b'[{"kind": "Component", "metadata": {"name": "\\ud83d\\ude00"}, "spec": {"type": "service"}}]'
+    )
+    assert [service.name for service in whole.services] == ["\N{GRINNING FACE}"]
