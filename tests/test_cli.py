@@ -142,7 +142,7 @@ def test_a_value_can_be_overridden_and_the_incidents_name_another_configuration(
 def test_feedback_in_a_dump_acts_where_its_incident_is_and_is_written_once(tmp_path: Path) -> None:
     def dumped(partition: int, record: log.Record) -> str:
         value = json.loads(log.encode(record))
-        return json.dumps({"partition": partition, "offset": 0, "timestamp": 0, "value": value}) + "\n"
+        return json.dumps({"partition": partition, "offset": 0, "timestamp": record.at, "value": value}) + "\n"
 
     alerts = log.Alerts(at=START, events=[event("db", "ServiceDown", 0)])
     begin = dumped(1, alerts) + dumped(1, log.Tick(at=START + 60_000))

@@ -32,7 +32,7 @@ class Files:
             steps.append(Step(0, log.Tick(at=steps[-1].record.at + 7_200_000)))
             for number, step in enumerate(steps):
                 value = msgspec.Raw(log.encode(step.record))
-                record = {"partition": step.partition, "offset": number, "timestamp": 0, "value": value}
+                record = {"partition": step.partition, "offset": number, "timestamp": step.record.at, "value": value}
                 dump.write(msgspec.json.encode(record) + b"\n")
         self.run("replay", "--alerts", self.alerts, "--incidents", self.incidents)
         self.published = [json.loads(line) for line in self.incidents.read_bytes().splitlines()]
