@@ -140,7 +140,7 @@ def test_a_value_can_be_overridden_and_the_incidents_name_another_configuration(
 
 
 def test_feedback_in_a_dump_acts_where_its_incident_is_and_is_written_once(tmp_path: Path) -> None:
-    def dumped(partition: int, record: log.Record) -> str:
+    def dumped(partition: int, record: log.Part) -> str:
         value = json.loads(log.encode(record))
         return json.dumps({"partition": partition, "offset": 0, "timestamp": record.at, "value": value}) + "\n"
 
