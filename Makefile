@@ -29,7 +29,12 @@ demo: $(READY) ## Show it all here in a minute [ALERTS= TOPOLOGY= TRUTH= SET="ke
 		$(if $(SPEED),--speed '$(SPEED)') $(if $(SEED),--seed '$(SEED)') $(if $(KEEP),--keep)
 
 .PHONY: test
-test: lint quality pytest ## Check everything: style, types, imports, quality, and every test on a real Kafka.
+test: lint quality pytest ## Check style, types, imports, quality, and all tests but the long ones, on a real Kafka.
+	@echo 'Left out: the tests that take long (make test-long, 5 minutes) and everything dying a hundred times (make chaos).'
+
+.PHONY: test-long
+test-long: ## The tests that take long: outages, chaos, the guide, other ways to be let in.
+	@$(MAKE) --no-print-directory pytest MARK=long
 
 .PHONY: lint
 lint: $(READY) ## Style, formatting, types, and which package may import which.
@@ -61,8 +66,8 @@ model: $(READY) ## Fit the shipped model anew on the labelled streams and the si
 		--simulate day:1-2
 
 .PHONY: pytest
-pytest: $(READY) ## Every test, four at a time: those with a broker mostly wait [PYTEST="arguments"].
-	$(BIN)/pytest --numprocesses 4 --dist worksteal $(PYTEST)
+pytest: $(READY) ## Tests, four at a time: those with a broker mostly wait [MARK="not long"] [PYTEST="arguments"].
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m '$(or $(MARK),not long)' $(PYTEST)
 
 .PHONY: fuzz
 fuzz: $(READY) ## Look for inputs that make a reader or the engine fail [FUZZ_SECONDS=60 of each target, FUZZ="target ..."].

@@ -1,10 +1,15 @@
-"""In which order the tests run."""
+"""In which order the tests run, and that no example is judged by the clock."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared: how long one example takes says nothing.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.hookimpl(trylast=True)

@@ -106,7 +106,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     server.server_close()
 
 
-@pytest.mark.parametrize("mode", ["scram", "certificate", "oauth-server"])
+@pytest.mark.parametrize(
+    "mode", ["scram", *(pytest.param(mode, marks=pytest.mark.long) for mode in ("certificate", "oauth-server"))]
+)
 def test_every_client_is_let_in_and_no_secret_is_logged(secured: Secured, tmp_path: Path, mode: str) -> None:
     address, kafka = secured.kafka(mode)
     world = World(address, tmp_path, kafka=kafka | {"pager_state_topic": f"pager-{mode}"}, model="none")

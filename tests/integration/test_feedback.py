@@ -88,6 +88,7 @@ def world(kafka: Broker, tmp_path: Path) -> Any:
     world.close()
 
 
+@pytest.mark.long
 def test_what_operators_say_acts_wherever_the_incident_is_and_is_in_the_log(world: World) -> None:
     worker = world.start().wait_ready()
     fire(worker, "db")

@@ -28,6 +28,7 @@ def test_the_guide_has_the_files_and_commands_that_it_speaks_of() -> None:
     assert words <= set(SCRIPT.split())
 
 
+@pytest.mark.long
 async def test_the_guide_ends_with_two_pages_at_pagerduty(kafka: Broker, tmp_path: Path) -> None:
     prometheus = peers.prometheus_program()
     peers.program("curl"), peers.program("promtool"), peers.program("bash")

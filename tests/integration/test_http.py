@@ -125,6 +125,7 @@ def latest(world: World) -> dict[str, dict[str, Any]]:
     return {one["incident_id"]: one for one in incidents(world)}
 
 
+@pytest.mark.long
 def test_a_worker_without_partitions_takes_alerts_and_the_one_with_them_correlates(
     kafka: Broker, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_worker_without_partitions_takes_alerts_and_the_one_with_them_correlat
         world.close()
 
 
+@pytest.mark.long
 def test_without_kafka_a_post_gets_503_and_what_got_200_is_never_lost(kafka: Broker, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     world = World(f"127.0.0.1:{port}", tmp_path / "w", clock="wall", create=False)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from correlator.devkafka import Broker, free_ports
 from tests.integration.workers import World, chain_topology, storm, wait_for, without_repeats
 
 
+@pytest.mark.long
 def test_kafka_away_at_the_start_and_killed_in_between(kafka: Broker, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     lines = list(storm(faults=30))

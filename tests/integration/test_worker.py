@@ -63,7 +63,7 @@ def test_a_recorded_day_of_a_real_system_gives_the_incidents_of_its_replay(make:
     assert world.incidents() == world.expected_of_log() == world.expected(lines)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_run_tells_the_same_as_an_uninterrupted_one(world: World, signum: int) -> None:
     lines = list(storm(faults=120))
     world.play(lines)

@@ -46,6 +46,7 @@ def test_every_alert_has_a_timeline_on_which_it_fires_and_one_on_which_it_does_n
     assert [name for name, pair in PAIRS.items() if pair.quiet is None] == ["CorrelatorWatchdog"]
 
 
+@pytest.mark.long
 def test_every_alert_fires_where_it_should_and_nowhere_else(tmp_path: Path) -> None:
     cases = [case(name, pair.fires, fires=True) for name, pair in PAIRS.items()]
     cases += [case(name, pair.quiet, fires=False) for name, pair in PAIRS.items() if pair.quiet]
