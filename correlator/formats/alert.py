@@ -19,6 +19,8 @@ _SEVERITY_WORDS = {
 }
 _SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
 
+#: What JSON has of values that are one word or number; a truth value is an `int` too.
+PLAIN = (str, int, float)
 #: Longer values are texts for humans, not what an alert is known by.
 _MAX_LABEL = 300
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -83,7 +85,7 @@ def plain(value: object) -> str | None:
     """Return a string, number or truth value as text; None for any other value and for an empty one."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) or None if isinstance(value, str | int | float) else None
+    return str(value) or None if isinstance(value, PLAIN) else None
 
 
 def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
@@ -108,8 +110,11 @@ def tags_of(tags: Iterable[object]) -> dict[str, str]:
 
 def label_pairs(pairs: object, *, name: str = "name", value: str = "value") -> dict[str, str]:
     """Return a list of objects with a name and a value as labels; what is none of that is no label."""
-    items = [item for item in pairs if isinstance(item, dict)] if isinstance(pairs, list) else []
-    return labels_of({key: item.get(value) for item in items if isinstance(key := item.get(name), str) and key})
+    fields = {}
+    for item in pairs if isinstance(pairs, list) else ():
+        if isinstance(item, dict) and isinstance(key := item.get(name), str) and key:
+            fields[key] = item.get(value)
+    return labels_of(fields)
 
 
 def name_in(text: str) -> str:
@@ -119,10 +124,13 @@ def name_in(text: str) -> str:
 
 def first_of(labels: Mapping[str, str], keys: Iterable[str]) -> str | None:
     """Return the first value there is under any of the keys."""
-    return next((labels[key] for key in keys if labels.get(key)), None)
+    for key in keys:
+        if value := labels.get(key):
+            return value
+    return None
 
 
 def identity(*parts: str) -> str:
     """Return 16 hex digits for what a sender identifies an alert by, where that may be long or a secret."""
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -118,4 +118,4 @@ def _hexadecimal(number: str | int, where: str) -> str:
     return f"{int(text):016x}"
 
 
-FORMAT = Format(name="alertmanager-events", recognises=_recognises, read=_read)
+FORMAT = Format(name="alertmanager-events", signs=("@timestamp",), recognises=_recognises, read=_read)

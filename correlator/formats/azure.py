@@ -154,4 +154,4 @@ def _dimensions(context: object) -> dict[str, str]:
     return labels
 
 
-FORMAT = Format(name="azure", recognises=_recognises, read=_read)
+FORMAT = Format(name="azure", signs=("schemaId",), recognises=_recognises, read=_read)

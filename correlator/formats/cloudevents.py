@@ -138,12 +138,14 @@ def _instant(value: object) -> int | None:
 
 
 def _is_structured(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").lower().startswith("application/cloudevents")
+    return bool(headers) and headers.get("content-type", "").lower().startswith("application/cloudevents")
 
 
 def _prefix(headers: Headers) -> str | None:
     """Return the prefix of the attributes among the headers, None where one that is mandatory is missing."""
+    if not headers:
+        return None
     return next((prefix for prefix in _PREFIXES if all(prefix + name in headers for name in _MANDATORY)), None)
 
 
-FORMAT = Format(name="cloudevents", recognises=_recognises, read=_read, claims=_claims, shape=_Structured)
+FORMAT = Format(name="cloudevents", signs=("specversion",), recognises=_recognises, read=_read, claims=_claims, shape=_Structured)

@@ -200,4 +200,4 @@ def _dimensions_of(value: object, *path: str) -> object:
     return value
 
 
-FORMAT = Format(name="cloudwatch", recognises=_recognises, read=_read)
+FORMAT = Format(name="cloudwatch", signs=("AlarmName", "detail-type"), recognises=_recognises, read=_read)

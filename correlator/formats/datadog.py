@@ -77,8 +77,9 @@ class _Webhook(msgspec.Struct):
     def text(self, *keys: str) -> str:
         """Return the first of the fields that has a value."""
         for key in keys:
-            text = (plain(getattr(self, key)) or "").strip()
-            if text and not _UNSET.match(text):
+            value = getattr(self, key)
+            text = value.strip() if type(value) is str else plain(value)
+            if text and not (text[0] == "$" and _UNSET.match(text)):
                 return text
         return ""
 
@@ -130,8 +131,8 @@ def _severity(webhook: _Webhook, transition: str) -> Severity | None:
 
 def _name(title: str) -> str:
     name = title
-    while (shorter := _PREFIX.sub("", name)) != name:
-        name = shorter
+    while match := _PREFIX.match(name):
+        name = name[match.end() :]
     return (name or title).strip()[:_MAX_NAME]
 
 
@@ -151,4 +152,4 @@ def _tags(webhook: _Webhook) -> dict[str, str]:
     }
 
 
-FORMAT = Format(name="datadog", recognises=_recognises, read=_read)
+FORMAT = Format(name="datadog", signs=("alert_transition",), recognises=_recognises, read=_read)

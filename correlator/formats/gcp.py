@@ -142,4 +142,4 @@ def _labels(incident: _Incident, resource: _Resource, metric: _Resource) -> dict
     return labels
 
 
-FORMAT = Format(name="gcp", recognises=_recognises, read=_read)
+FORMAT = Format(name="gcp", signs=("incident",), recognises=_recognises, read=_read)

@@ -112,4 +112,4 @@ def _labels(alert: _Alert, document: dict[str, Any]) -> dict[str, str]:
     return tags_of(tags) | labels_of({**fields, "instance_id": alert.instance__id})
 
 
-FORMAT = Format(name="kibana", recognises=_recognises, read=_read)
+FORMAT = Format(name="kibana", signs=(_UUID, "_source"), recognises=_recognises, read=_read)

@@ -156,15 +156,21 @@ def _inner(value: object, key: str, at: str) -> list[Any]:
 
 
 def _labels(attributes: object) -> dict[str, str]:
-    items = [item for item in attributes if isinstance(item, dict)] if isinstance(attributes, list) else []
-    return labels_of({key: _scalar(item.get("value")) for item in items if isinstance(key := item.get("key"), str)})
+    fields: dict[str, object] = {}
+    for item in attributes if isinstance(attributes, list) else ():
+        if isinstance(item, dict) and isinstance(key := item.get("key"), str):
+            fields[key] = _scalar(item.get("value"))
+    return labels_of(fields)
 
 
 def _scalar(value: object) -> str | None:
     """Return a value of OTLP as text; None for lists, objects and bytes."""
     if not isinstance(value, dict):
         return None
-    return next((plain(value[kind]) for kind in _SCALARS if kind in value), None)
+    for kind in _SCALARS:
+        if kind in value:
+            return plain(value[kind])
+    return None
 
 
 def _from_protobuf(data: bytes) -> Iterator[_Found]:
@@ -203,4 +209,4 @@ def _message_scalar(value: Any) -> object:
     return getattr(value, kind) if kind in ("string_value", "bool_value", "int_value", "double_value") else None
 
 
-FORMAT = Format(name="otlp", recognises=_recognises, read=_read, claims=_claims)
+FORMAT = Format(name="otlp", signs=("resourceLogs",), recognises=_recognises, read=_read, claims=_claims)

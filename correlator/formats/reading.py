@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -18,7 +18,8 @@ from correlator.formats.table import FORMATS
 FORMAT_HEADER = "format"
 #: CloudEvent in SNS in Lambda's records, and one to spare.
 _MAX_DEPTH = 4
-
+#: How many sets of signs are remembered: more than there are kinds of documents, few enough to be harmless.
+_MAX_SIGNATURES = 1000
 
 #: A message, and what it tells.
 _Event = tuple[Payload, ParsedAlert | InputError]
@@ -66,6 +67,8 @@ class Formats:
     def __init__(self, formats: Iterable[Format] = FORMATS) -> None:
         self._formats = tuple(formats)
         self._named = {one.name: one for one in self._formats}
+        self._signs = frozenset(sign for one in self._formats for sign in one.signs)
+        self._candidates = lru_cache(maxsize=_MAX_SIGNATURES)(partial(_candidates, self._formats))
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._named)
@@ -168,10 +171,15 @@ class Formats:
         if not isinstance(document, dict):
             return canonical.UNKNOWN
         headers = payload.headers
-        for one in self._formats:
+        for one in self._candidates(self._signs.intersection(document)):
             if one.recognises(document, headers):
                 return one
         return canonical.UNKNOWN
+
+
+def _candidates(formats: tuple[Format, ...], signs: frozenset[str]) -> tuple[Format, ...]:
+    """Return the formats, in their order, that a document with these signs may be of."""
+    return tuple(one for one in formats if not one.signs or not signs.isdisjoint(one.signs))
 
 
 class _Parts:

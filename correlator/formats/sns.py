@@ -119,4 +119,4 @@ def _is_amazons(url: str) -> bool:
         return False
 
 
-FORMAT = Format(name="sns", recognises=recognises, read=read)
+FORMAT = Format(name="sns", signs=("TopicArn", "Records"), recognises=recognises, read=read)

@@ -169,4 +169,4 @@ def _tags(tags: object) -> dict[str, str]:
     return labels_of({key: tag.get("value") for tag in reversed(pairs) if isinstance(key := tag.get("tag"), str)})
 
 
-FORMAT = Format(name="zabbix", recognises=_recognises, read=_read)
+FORMAT = Format(name="zabbix", signs=("trigger_id", "trigger"), recognises=_recognises, read=_read)
