@@ -53,13 +53,15 @@ class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     summary: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name.strip():
+        name = self.name
+        if not name or name.isspace():
             raise InputError("wrong_value", "name is empty")
         # Told apart only once something is wrong: this is done for every event.
-        if "\x00" in f"{self.name}{self.service}{self.fingerprint}{self.scope}{self.entity}":
-            names = ("name", "service", "fingerprint", "scope", "entity")
-            bad = next(name for name in names if "\x00" in (getattr(self, name) or ""))
-            raise InputError("wrong_value", f"{bad} holds a null byte")
+        for text in (name, self.service, self.fingerprint, self.scope, self.entity):
+            if text is not None and "\x00" in text:
+                names = ("name", "service", "fingerprint", "scope", "entity")
+                bad = next(name for name in names if "\x00" in (getattr(self, name) or ""))
+                raise InputError("wrong_value", f"{bad} holds a null byte")
 
 
 def severity_of(word: str) -> Severity | None:
@@ -102,9 +104,10 @@ def tags_of(tags: Iterable[object]) -> dict[str, str]:
     """Return tags of the form `key:value` as labels; of a key said twice the first, of a tag without value none."""
     labels: dict[str, str] = {}
     for tag in tags:
-        key, _, value = tag.partition(":") if isinstance(tag, str) else ("", "", "")
-        if (key := key.strip()) and (value := value.strip()) and len(value) <= _MAX_LABEL:
-            labels.setdefault(key, value)
+        if isinstance(tag, str):
+            key, _, value = tag.partition(":")
+            if value and (key := key.strip()) and (value := value.strip()) and len(value) <= _MAX_LABEL:
+                labels.setdefault(key, value)
     return labels
 
 

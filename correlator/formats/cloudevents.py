@@ -34,7 +34,7 @@ _MANDATORY = ("id", "source", "specversion", "type")
 _PREFIXES = ("ce_", "ce-")
 #: Attributes that say what belongs together, kept as labels. None is part of an alert's identity, since they may differ
 #: from event to event (`naming.volatile_labels` names them); `naming.scope_labels` may.
-_LABELS = ("partitionkey", "correlationid", "causationid", "sequence")
+_LABELS = {name: f"ce_{name}" for name in ("partitionkey", "correlationid", "causationid", "sequence")}
 
 
 class _Attributes(msgspec.Struct):
@@ -111,7 +111,7 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
         _instant(event.expirytime),
         _instant(event.time),
     )
-    labels = labels_of({f"ce_{name}": value for name in _LABELS if (value := getattr(event, name)) is not None})
+    labels = labels_of({label: getattr(event, name) for name, label in _LABELS.items()})
 
     def dress(alert: ParsedAlert) -> ParsedAlert:
         changes: dict[str, Any] = {}

@@ -105,11 +105,18 @@ def _severity(alert: _Alert) -> Severity | None:
 
 
 def _labels(alert: _Alert, document: dict[str, Any]) -> dict[str, str]:
-    fields = {"service.name": alert.service, **{key: document.get(key) for key in _ENTITIES}}
-    # A connector writes them as one text.
-    lists = (some.split(",") if isinstance(some, str) else some for some in (alert.tags, alert.rule__tags))
-    tags = [tag for some in lists if isinstance(some, list) for tag in some]
-    return tags_of(tags) | labels_of({**fields, "instance_id": alert.instance__id})
+    fields: dict[str, object] = {"service.name": alert.service}
+    for key in _ENTITIES:
+        fields[key] = document.get(key)
+    fields["instance_id"] = alert.instance__id
+    return tags_of([*_listed(alert.tags), *_listed(alert.rule__tags)]) | labels_of(fields)
+
+
+def _listed(tags: object) -> list[Any]:
+    """Return tags as a list; a connector writes them as one text."""
+    if isinstance(tags, str):
+        return tags.split(",")
+    return tags if isinstance(tags, list) else []
 
 
 FORMAT = Format(name="kibana", signs=(_UUID, "_source"), recognises=_recognises, read=_read)

@@ -80,7 +80,7 @@ def _envelope(payload: Payload, document: object, at: str) -> Element:
     if isinstance(document, dict) and document.get("Type") in _CONTROL:
         return _confirmation(shaped(document, _Confirmation, at=at))
     envelope = shaped(document, _Message, at=at)
-    if not envelope.message.lstrip().startswith(("{", "[")):
+    if envelope.message.lstrip()[:1] not in ("{", "["):
         raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {envelope.message[:80]!r}")
     return Enclosed(payload=_inside(payload, envelope.message, _sent_at(envelope)), id=envelope.message_id)
 
