@@ -23,6 +23,9 @@ _SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() fo
 PLAIN = (str, int, float)
 #: Longer values are texts for humans, not what an alert is known by.
 _MAX_LABEL = 300
+#: What stands before the parts of an identity, and the digest of none: made once, for this is done for every alert.
+_LENGTHS = tuple(f"{length}:" for length in range(256))
+_DIGEST = hashlib.blake2b(digest_size=8)
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
 
@@ -94,9 +97,10 @@ def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
     """Return the plain values among fields of any type as labels; the rest is no label."""
     labels: dict[str, str] = {}
     for key, value in fields.items():
-        text = value if type(value) is str else plain(value)
-        if text and len(text) <= _MAX_LABEL:
-            labels[key] = text
+        if value is not None:
+            text = value if type(value) is str else plain(value)
+            if text and len(text) <= _MAX_LABEL:
+                labels[key] = text
     return labels
 
 
@@ -135,5 +139,7 @@ def first_of(labels: Mapping[str, str], keys: Iterable[str]) -> str | None:
 
 def identity(*parts: str) -> str:
     """Return 16 hex digits for what a sender identifies an alert by, where that may be long or a secret."""
-    text = "".join([f"{len(part)}:{part}" for part in parts])
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    text = "".join([_LENGTHS[len(part)] + part if len(part) < 256 else f"{len(part)}:{part}" for part in parts])
+    digest = _DIGEST.copy()
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

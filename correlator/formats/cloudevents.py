@@ -105,7 +105,7 @@ def _enclosed(event: _Attributes, inner: Payload) -> Enclosed:
     return Enclosed(payload=inner, id=f"{event.source}#{event.id}", dress=_dress(event))
 
 
-def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
+def _dress(event: _Attributes) -> Callable[[ParsedAlert], dict[str, Any]]:
     severity, expires_at, observed_at = (
         severity_numbered(event.severitynumber, event.severitytext),
         _instant(event.expirytime),
@@ -113,7 +113,7 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
     )
     labels = labels_of({label: getattr(event, name) for name, label in _LABELS.items()})
 
-    def dress(alert: ParsedAlert) -> ParsedAlert:
+    def dress(alert: ParsedAlert) -> dict[str, Any]:
         changes: dict[str, Any] = {}
         if severity is not None and alert.severity is None and "severity" not in alert.labels:
             changes["severity"] = severity
@@ -125,7 +125,7 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
             changes["labels"] = alert.labels | labels
         if not alert.source:
             changes["source"] = event.source
-        return msgspec.structs.replace(alert, **changes) if changes else alert
+        return changes
 
     return dress
 

@@ -150,12 +150,12 @@ class Notice(msgspec.Struct, frozen=True):
 class Enclosed(msgspec.Struct, frozen=True, kw_only=True):
     """A message within the message, to be recognised by itself.
 
-    `dress` adds to each alert what the envelope says; `id` is the envelope's, for alerts that have none of their own.
+    `dress` returns what the envelope changes of an alert's fields; `id` is its own, for alerts that have none.
     """
 
     payload: Payload
     id: str | None = None
-    dress: Callable[[ParsedAlert], ParsedAlert] | None = None
+    dress: Callable[[ParsedAlert], dict[str, Any]] | None = None
 
 
 Element = ParsedAlert | Refusal | Notice | Enclosed

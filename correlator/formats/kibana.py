@@ -13,7 +13,7 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, identity, labels_of, severity_of, tags_of
+from correlator.formats.alert import ParsedAlert, first_of, identity, labels_of, severity_of, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
 
@@ -72,7 +72,7 @@ def _read(payload: Payload) -> list[Element]:
             status=status,
             name=alert.rule__name,
             service=alert.service if isinstance(alert.service, str) and alert.service else labels.get("service"),
-            entity=next((labels[key] for key in _ENTITIES if key in labels), alert.instance__id or None),
+            entity=first_of(labels, _ENTITIES) or alert.instance__id or None,
             severity=_severity(alert),
             starts_at=_instant(alert.start, "kibana.alert.start") or ended_at or told_at or payload.arrival(),
             ends_at=ended_at or payload.until(TOLD_ONCE_SECONDS),

@@ -199,10 +199,11 @@ def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
     """Add to the events of an enclosed message what its envelope says."""
     for index, (payload, event) in enumerate(events):
         if isinstance(event, ParsedAlert):
-            if enclosed.dress is not None:
-                event = enclosed.dress(event)
+            changes = {} if enclosed.dress is None else enclosed.dress(event)
             if enclosed.id is not None and event.id is None:
-                event = msgspec.structs.replace(event, id=enclosed.id + ("" if len(events) == 1 else f"-{index}"))
+                changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
+            if changes:
+                event = msgspec.structs.replace(event, **changes)
         yield payload, event
 
 
