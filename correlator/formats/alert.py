@@ -88,6 +88,8 @@ def summary_of(annotations: dict[str, str]) -> str:
 
 def plain(value: object) -> str | None:
     """Return a string, number or truth value as text; None for any other value and for an empty one."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) or None if isinstance(value, PLAIN) else None

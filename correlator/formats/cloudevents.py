@@ -148,4 +148,6 @@ def _prefix(headers: Headers) -> str | None:
     return next((prefix for prefix in _PREFIXES if all(prefix + name in headers for name in _MANDATORY)), None)
 
 
-FORMAT = Format(name="cloudevents", signs=("specversion",), recognises=_recognises, read=_read, claims=_claims, shape=_Structured)
+FORMAT = Format(
+    name="cloudevents", signs=("specversion",), recognises=_recognises, read=_read, claims=_claims, shape=_Structured
+)

@@ -37,7 +37,9 @@ def labelled_alert(
 ) -> ParsedAlert:
     """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none."""
     # Asked first, for few have one: this is done for every alert.
-    replicas = [] if _REPLICAS.isdisjoint(labels) else [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
+    replicas = (
+        [] if _REPLICAS.isdisjoint(labels) else [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
+    )
     if replicas:
         fingerprint = fingerprint_of({key: value for key, value in labels.items() if key not in REPLICA_LABELS})
     return ParsedAlert(

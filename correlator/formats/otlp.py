@@ -90,7 +90,7 @@ def _element(payload: Payload, resource: dict[str, str], record: _Record) -> Ele
     if not name.strip():
         raise InputError("missing_field", "neither `eventName` nor `body` says what happened")
     service = resource.get(_SERVICE)
-    parts = (resource.get(_NAMESPACE), service, first_of(resource, _ENVIRONMENTS), name)
+    whose = (resource.get(_NAMESPACE) or "", service or "", first_of(resource, _ENVIRONMENTS) or "")
     return ParsedAlert(
         source="otlp",
         status=Status.FIRING,
@@ -100,24 +100,27 @@ def _element(payload: Payload, resource: dict[str, str], record: _Record) -> Ele
         severity=severity_numbered(number, text),
         starts_at=_time(payload, record),
         ends_at=payload.until(_LEASE_SECONDS),
-        fingerprint=identity("otlp", *(part or "" for part in parts)),
+        fingerprint=identity("otlp", *whose, name),
         labels=attributes | resource,
         summary=body or attributes.get("exception.message") or name,
     )
 
 
 def _time(payload: Payload, record: _Record) -> int:
-    for value, where in (
-        (record.time_unix_nano, "timeUnixNano"),
-        (record.observed_time_unix_nano, "observedTimeUnixNano"),
-    ):
-        try:
-            nanoseconds = float(value or 0)
-        except ValueError:
-            raise InputError("bad_timestamp", f"{where}: {str(value)[:40]!r} is no number") from None
-        if nanoseconds != 0:  # which is how none is written
-            return counted(nanoseconds, where)
-    return payload.arrival()
+    return (
+        _counted(record.time_unix_nano, "timeUnixNano")
+        or _counted(record.observed_time_unix_nano, "observedTimeUnixNano")
+        or payload.arrival()
+    )
+
+
+def _counted(value: str | float | None, where: str) -> int | None:
+    try:
+        nanoseconds = float(value or 0)
+    except ValueError:
+        raise InputError("bad_timestamp", f"{where}: {str(value)[:40]!r} is no number") from None
+    # Zero is how none is written.
+    return counted(nanoseconds, where) if nanoseconds != 0 else None
 
 
 def _from_json(document: Any) -> Iterator[_Found]:

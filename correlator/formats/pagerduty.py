@@ -175,4 +175,6 @@ def _end(payload: Payload, details: _Details) -> int:
 
 
 FORMAT = Format(name="pagerduty", signs=("routing_key",), recognises=_recognises, read=_read, shape=_Event)
-CHANGE = Format(name="pagerduty-change", signs=("routing_key",), recognises=_recognises_change, read=_read_change, shape=_Change)
+CHANGE = Format(
+    name="pagerduty-change", signs=("routing_key",), recognises=_recognises_change, read=_read_change, shape=_Change
+)

@@ -104,10 +104,12 @@ class Formats:
             if depth > _MAX_DEPTH:
                 raise InputError("wrong_value", f"messages within messages, {depth} deep")
             chosen = self._claimed(payload.headers)
-            if chosen is None and isinstance(documents := self._document(payload), list):
-                self._batch(payload, documents, contents, found, depth)
-                return
-            chosen = chosen or self._choose(payload)
+            if chosen is None:
+                document = self._document(payload)
+                if isinstance(document, list):
+                    self._batch(payload, document, contents, found, depth)
+                    return
+                chosen = self._choose(document, payload.headers)
             contents.formats.append(chosen.name)
             elements = chosen.read(payload)
         except InputError as error:
@@ -162,15 +164,13 @@ class Formats:
             return None
         return next((one for one in self._formats if one.claims is not None and one.claims(headers)), None)
 
-    def _choose(self, payload: Payload) -> Format:
-        if (name := payload.headers.get(FORMAT_HEADER)) is not None:
+    def _choose(self, document: Any, headers: Headers) -> Format:
+        if headers and (name := headers.get(FORMAT_HEADER)) is not None:
             if name not in self._named:
                 raise InputError("unknown_format", f"the header {FORMAT_HEADER} says {name[:40]!r}, which is none")
             return self._named[name]
-        document = payload.document
         if not isinstance(document, dict):
             return canonical.UNKNOWN
-        headers = payload.headers
         for one in self._candidates(self._signs.intersection(document)):
             if one.recognises(document, headers):
                 return one

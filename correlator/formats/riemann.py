@@ -49,9 +49,7 @@ def _read(payload: Payload) -> list[Element]:
     if event.state.lower() not in _STATES:
         raise InputError("wrong_value", f"state: {event.state[:40]!r} is none of {', '.join(_STATES)}")
     status, severity = _STATES[event.state.lower()]
-    told_at = (
-        told(event.time, "time") if isinstance(event.time, PLAIN) and event.time else payload.arrival()
-    )
+    told_at = told(event.time, "time") if isinstance(event.time, PLAIN) and event.time else payload.arrival()
     return [
         ParsedAlert(
             source="riemann",
