@@ -111,7 +111,8 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], dict[str, Any]]:
         _instant(event.expirytime),
         _instant(event.time),
     )
-    labels = labels_of({label: getattr(event, name) for name, label in _LABELS.items()})
+    fields = {label: value for name, label in _LABELS.items() if (value := getattr(event, name)) is not None}
+    labels = labels_of(fields) if fields else {}
 
     def dress(alert: ParsedAlert) -> dict[str, Any]:
         changes: dict[str, Any] = {}
