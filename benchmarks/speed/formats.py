@@ -25,7 +25,7 @@ BATCH = 100
 _IDENTITY = frozenset(
     {"service", "app", "dedup_key", "ruleName", "name", "value", "summary"}
     # of vendors
-    | {"AlarmArn", "originAlertId", "alert_id", "alias", "host", "stringValue", "trigger_id"}
+    | {"AlarmArn", "originAlertId", "alert_id", "alias", "host", "stringValue", "trigger_id", "NOTIFY_HOSTNAME"}
 )
 #: Where a message of several alerts has them.
 _LISTS = ("alerts", "resourceLogs")

@@ -19,10 +19,15 @@ _SEVERITY_WORDS = {
 }
 _SEVERITY_OF = {word: severity for severity, words in _SEVERITY_WORDS.items() for word in words.split()}
 
+#: What JSON has of values that are one word or number; a truth value is an `int` too.
+PLAIN = (str, int, float)
 #: Longer values are texts for humans, not what an alert is known by.
 _MAX_LABEL = 300
 #: Annotations that tell what happened, the first present is what a human would read first.
 SUMMARY_NAMES = ("summary", "description", "message")
+#: What stands before the parts of an identity, and the digest of none: made once, for this is done for every alert.
+_LENGTHS = tuple(f"{length}:" for length in range(256))
+_DIGEST = hashlib.blake2b(digest_size=8)
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CALL = re.compile(r"^\s*([^\s>][^>]*?)\s*->\s*([^\s>][^>]*?)\s*$")
 
@@ -55,13 +60,15 @@ class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     summary_name: str = "summary"
 
     def __post_init__(self) -> None:
-        if not self.name.strip():
+        name = self.name
+        if not name or name.isspace():
             raise InputError("wrong_value", "name is empty")
         # Told apart only once something is wrong: this is done for every event.
-        if "\x00" in f"{self.name}{self.service}{self.fingerprint}{self.scope}{self.entity}":
-            names = ("name", "service", "fingerprint", "scope", "entity")
-            bad = next(name for name in names if "\x00" in (getattr(self, name) or ""))
-            raise InputError("wrong_value", f"{bad} holds a null byte")
+        for text in (name, self.service, self.fingerprint, self.scope, self.entity):
+            if text is not None and "\x00" in text:
+                names = ("name", "service", "fingerprint", "scope", "entity")
+                bad = next(name for name in names if "\x00" in (getattr(self, name) or ""))
+                raise InputError("wrong_value", f"{bad} holds a null byte")
 
 
 def severity_of(word: str) -> Severity | None:
@@ -85,18 +92,21 @@ def named_summary(annotations: dict[str, str]) -> tuple[str, str]:
 
 def plain(value: object) -> str | None:
     """Return a string, number or truth value as text; None for any other value and for an empty one."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) or None if isinstance(value, str | int | float) else None
+    return str(value) or None if isinstance(value, PLAIN) else None
 
 
 def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
     """Return the plain values among fields of any type as labels; the rest is no label."""
     labels: dict[str, str] = {}
     for key, value in fields.items():
-        text = value if type(value) is str else plain(value)
-        if text and len(text) <= _MAX_LABEL:
-            labels[key] = text
+        if value is not None:
+            text = value if type(value) is str else plain(value)
+            if text and len(text) <= _MAX_LABEL:
+                labels[key] = text
     return labels
 
 
@@ -104,16 +114,20 @@ def tags_of(tags: Iterable[object]) -> dict[str, str]:
     """Return tags of the form `key:value` as labels; of a key said twice the first, of a tag without value none."""
     labels: dict[str, str] = {}
     for tag in tags:
-        key, _, value = tag.partition(":") if isinstance(tag, str) else ("", "", "")
-        if (key := key.strip()) and (value := value.strip()) and len(value) <= _MAX_LABEL:
-            labels.setdefault(key, value)
+        if isinstance(tag, str):
+            key, _, value = tag.partition(":")
+            if value and (key := key.strip()) and (value := value.strip()) and len(value) <= _MAX_LABEL:
+                labels.setdefault(key, value)
     return labels
 
 
 def label_pairs(pairs: object, *, name: str = "name", value: str = "value") -> dict[str, str]:
     """Return a list of objects with a name and a value as labels; what is none of that is no label."""
-    items = [item for item in pairs if isinstance(item, dict)] if isinstance(pairs, list) else []
-    return labels_of({key: item.get(value) for item in items if isinstance(key := item.get(name), str) and key})
+    fields = {}
+    for item in pairs if isinstance(pairs, list) else ():
+        if isinstance(item, dict) and isinstance(key := item.get(name), str) and key:
+            fields[key] = item.get(value)
+    return labels_of(fields)
 
 
 def name_in(text: str) -> str:
@@ -123,10 +137,15 @@ def name_in(text: str) -> str:
 
 def first_of(labels: Mapping[str, str], keys: Iterable[str]) -> str | None:
     """Return the first value there is under any of the keys."""
-    return next((labels[key] for key in keys if labels.get(key)), None)
+    for key in keys:
+        if value := labels.get(key):
+            return value
+    return None
 
 
 def identity(*parts: str) -> str:
     """Return 16 hex digits for what a sender identifies an alert by, where that may be long or a secret."""
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    text = "".join([_LENGTHS[len(part)] + part if len(part) < 256 else f"{len(part)}:{part}" for part in parts])
+    digest = _DIGEST.copy()
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

@@ -70,6 +70,7 @@ def _recognises_grafana(document: Document, headers: Headers) -> bool:
 
 FORMAT = Format(
     name="alertmanager",
+    signs=("alerts",),
     recognises=_recognises,
     read=lambda payload: _read_from("alertmanager", payload),
     shape=_Group,
@@ -77,6 +78,7 @@ FORMAT = Format(
 #: Before `FORMAT` in the table: to Alertmanager's its documents look like its own.
 GRAFANA = Format(
     name="grafana",
+    signs=("orgId",),
     recognises=_recognises_grafana,
     read=lambda payload: _read_from("grafana", payload),
     shape=_Group,

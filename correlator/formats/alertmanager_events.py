@@ -30,6 +30,7 @@ _NOTICES = {
     "alertmanagerShutdownEvent": "shutdown",
 }
 _EVENTS = ("alertCreated", "alertResolved")
+_BEYOND = 1 << 64
 
 
 class _Label(msgspec.Struct):
@@ -113,9 +114,10 @@ def _recorded_at(document: Document) -> int | None:
 def _hexadecimal(number: str | int, where: str) -> str:
     """Return a fingerprint as Alertmanager shows it everywhere else."""
     text = str(number)
-    if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < 1 << 64):
+    found = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else _BEYOND
+    if found >= _BEYOND:
         raise InputError("wrong_value", f"{where}: {text[:40]!r} is no number of 64 bits")
-    return f"{int(text):016x}"
+    return f"{found:016x}"
 
 
-FORMAT = Format(name="alertmanager-events", recognises=_recognises, read=_read)
+FORMAT = Format(name="alertmanager-events", signs=("@timestamp",), recognises=_recognises, read=_read)

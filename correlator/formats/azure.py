@@ -11,7 +11,7 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, label_pairs, labels_of
+from correlator.formats.alert import ParsedAlert, first_of, label_pairs, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Payload, shaped
 from correlator.formats.instants import written
 
@@ -81,11 +81,11 @@ def _read(payload: Payload) -> list[Element]:
             "wrong_value",
             f"data.essentials.monitorCondition: {essentials.monitor_condition[:40]!r} is neither Fired nor Resolved",
         )
-    fired_at = _instant(essentials.fired_at, "firedDateTime")
+    fired_at = _instant(essentials.fired_at, "data.essentials.firedDateTime")
     ended_at = None
     if status is Status.RESOLVED:
         # Only alerts on metrics tell when.
-        ended_at = _instant(essentials.resolved_at, "resolvedDateTime") or payload.arrival()
+        ended_at = _instant(essentials.resolved_at, "data.essentials.resolvedDateTime") or payload.arrival()
     target = _target(essentials)
     labels = _labels(data, target)
     return [
@@ -107,14 +107,14 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-def _instant(text: str | None, key: str) -> int | None:
-    return written(text, f"data.essentials.{key}") if text else None
+def _instant(text: str | None, where: str) -> int | None:
+    return written(text, where) if text else None
 
 
 def _target(essentials: _Essentials) -> _Target:
     """Take apart the first target; what is configured there (a host behind a log) is the entity, if it is told."""
-    path = (essentials.alert_targets or [""])[0].strip("/").split("/")
-    words = [part.lower() for part in path]
+    text = (essentials.alert_targets or [""])[0].strip("/")
+    path, words = text.split("/"), text.lower().split("/")
     group = path[words.index("resourcegroups") + 1] if "resourcegroups" in words[:-1] else None
     kind, name = "", path[-1]
     if "providers" in words[:-2]:
@@ -128,8 +128,7 @@ def _service(labels: dict[str, str], target: _Target) -> str | None:
     """Return the service, where no label that may be called so says it."""
     if "service" in labels:
         return labels["service"]
-    role = next((labels[key] for key in _ROLE if key in labels), None)
-    return role or (target.name if target.type in _SERVICE_TYPES else None)
+    return first_of(labels, _ROLE) or (target.name if target.type in _SERVICE_TYPES else None)
 
 
 def _labels(data: _Data, target: _Target) -> dict[str, str]:
@@ -154,4 +153,4 @@ def _dimensions(context: object) -> dict[str, str]:
     return labels
 
 
-FORMAT = Format(name="azure", recognises=_recognises, read=_read)
+FORMAT = Format(name="azure", signs=("schemaId",), recognises=_recognises, read=_read)

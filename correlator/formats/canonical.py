@@ -96,6 +96,8 @@ def _read_unknown(payload: Payload) -> list[Element]:
 
 _decoder = msgspec.json.Decoder(CanonicalAlert)
 
-FORMAT = Format(name="canonical", recognises=_recognises, read=_read, shape=CanonicalAlert)
+FORMAT = Format(
+    name="canonical", signs=("starts_at", "status"), recognises=_recognises, read=_read, shape=CanonicalAlert
+)
 #: What no format recognises: it is read as the canonical form, which says what it lacks.
 UNKNOWN = Format(name="unknown", recognises=lambda document, headers: False, read=_read_unknown)

@@ -34,7 +34,7 @@ _MANDATORY = ("id", "source", "specversion", "type")
 _PREFIXES = ("ce_", "ce-")
 #: Attributes that say what belongs together, kept as labels. None is part of an alert's identity, since they may differ
 #: from event to event (`naming.volatile_labels` names them); `naming.scope_labels` may.
-_LABELS = ("partitionkey", "correlationid", "causationid", "sequence")
+_LABELS = {name: f"ce_{name}" for name in ("partitionkey", "correlationid", "causationid", "sequence")}
 
 
 class _Attributes(msgspec.Struct):
@@ -105,15 +105,16 @@ def _enclosed(event: _Attributes, inner: Payload) -> Enclosed:
     return Enclosed(payload=inner, id=f"{event.source}#{event.id}", dress=_dress(event))
 
 
-def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
+def _dress(event: _Attributes) -> Callable[[ParsedAlert], dict[str, Any]]:
     severity, expires_at, observed_at = (
         severity_numbered(event.severitynumber, event.severitytext),
         _instant(event.expirytime),
         _instant(event.time),
     )
-    labels = labels_of({f"ce_{name}": value for name in _LABELS if (value := getattr(event, name)) is not None})
+    fields = {label: value for name, label in _LABELS.items() if (value := getattr(event, name)) is not None}
+    labels = labels_of(fields) if fields else {}
 
-    def dress(alert: ParsedAlert) -> ParsedAlert:
+    def dress(alert: ParsedAlert) -> dict[str, Any]:
         changes: dict[str, Any] = {}
         if severity is not None and alert.severity is None and "severity" not in alert.labels:
             changes["severity"] = severity
@@ -125,7 +126,7 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], ParsedAlert]:
             changes["labels"] = alert.labels | labels
         if not alert.source:
             changes["source"] = event.source
-        return msgspec.structs.replace(alert, **changes) if changes else alert
+        return changes
 
     return dress
 
@@ -138,12 +139,16 @@ def _instant(value: object) -> int | None:
 
 
 def _is_structured(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").lower().startswith("application/cloudevents")
+    return bool(headers) and headers.get("content-type", "").lower().startswith("application/cloudevents")
 
 
 def _prefix(headers: Headers) -> str | None:
     """Return the prefix of the attributes among the headers, None where one that is mandatory is missing."""
+    if not headers:
+        return None
     return next((prefix for prefix in _PREFIXES if all(prefix + name in headers for name in _MANDATORY)), None)
 
 
-FORMAT = Format(name="cloudevents", recognises=_recognises, read=_read, claims=_claims, shape=_Structured)
+FORMAT = Format(
+    name="cloudevents", signs=("specversion",), recognises=_recognises, read=_read, claims=_claims, shape=_Structured
+)

@@ -104,11 +104,9 @@ def _read(payload: Payload) -> list[Element]:
 
 def _from_sns(payload: Payload, alarm: _Alarm) -> ParsedAlert:
     trigger = alarm.trigger or _Trigger()
-    metrics = [trigger.dimensions, *(_dimensions_of(metric, "MetricStat", "Metric", "Dimensions") for metric in
-                                     (trigger.metrics if isinstance(trigger.metrics, list) else ()))]  # fmt: skip
-    dimensions: dict[str, str] = {}
-    for metric in metrics:
-        dimensions = label_pairs(metric) | dimensions
+    dimensions = label_pairs(trigger.dimensions)
+    for metric in trigger.metrics if isinstance(trigger.metrics, list) else ():
+        dimensions = label_pairs(_dimensions_of(metric, "MetricStat", "Metric", "Dimensions")) | dimensions
     return _alert(
         payload,
         name=alarm.alarm_name,
@@ -173,7 +171,6 @@ def _alert(
     if status is None:
         raise InputError("wrong_value", f"state: {state.value[:40]!r} is none of {', '.join(_STATES)}")
     changed_at = written(state.timestamp, at) if state.timestamp else payload.arrival()
-    account, region = str(labels["account"] or ""), str(labels["region"] or "")
     return ParsedAlert(
         source="cloudwatch",
         status=status,
@@ -183,7 +180,7 @@ def _alert(
         severity=Severity.UNKNOWN if state.value == _NO_DATA else _severity(name),
         starts_at=changed_at,
         ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
-        fingerprint=arn or identity("cloudwatch", account, region, name),
+        fingerprint=arn or identity("cloudwatch", str(labels["account"] or ""), str(labels["region"] or ""), name),
         labels=labels_of({**labels, **dimensions}),
         summary=description or state.reason or name,
     )
@@ -200,4 +197,4 @@ def _dimensions_of(value: object, *path: str) -> object:
     return value
 
 
-FORMAT = Format(name="cloudwatch", recognises=_recognises, read=_read)
+FORMAT = Format(name="cloudwatch", signs=("AlarmName", "detail-type"), recognises=_recognises, read=_read)

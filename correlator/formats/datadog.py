@@ -77,8 +77,9 @@ class _Webhook(msgspec.Struct):
     def text(self, *keys: str) -> str:
         """Return the first of the fields that has a value."""
         for key in keys:
-            text = (plain(getattr(self, key)) or "").strip()
-            if text and not _UNSET.match(text):
+            value = getattr(self, key)
+            text = value.strip() if type(value) is str else plain(value)
+            if text and not (text[0] == "$" and _UNSET.match(text)):
                 return text
         return ""
 
@@ -99,7 +100,8 @@ def _read(payload: Payload) -> list[Element]:
     if not title:
         raise InputError("missing_field", "missing required field `alert_title`")
     changed_at = told(date, "date") if (date := webhook.text("date")) else payload.arrival()
-    tags = _tags(webhook)
+    scope = webhook.text("alert_scope", "scopes")
+    tags = _tags(webhook, scope)
     return [
         ParsedAlert(
             source="datadog",
@@ -110,7 +112,7 @@ def _read(payload: Payload) -> list[Element]:
             severity=_severity(webhook, transition),
             starts_at=changed_at,
             ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
-            fingerprint=_fingerprint(webhook),
+            fingerprint=_fingerprint(webhook, scope),
             labels=tags,
             summary=webhook.text("event_msg", "body")[:500] or title,
         )
@@ -130,25 +132,23 @@ def _severity(webhook: _Webhook, transition: str) -> Severity | None:
 
 def _name(title: str) -> str:
     name = title
-    while (shorter := _PREFIX.sub("", name)) != name:
-        name = shorter
+    while match := _PREFIX.match(name):
+        name = name[match.end() :]
     return (name or title).strip()[:_MAX_NAME]
 
 
-def _fingerprint(webhook: _Webhook) -> str | None:
+def _fingerprint(webhook: _Webhook, scope: str) -> str | None:
     """Return the identity of a monitor's group; None where the template has neither monitor nor key."""
     monitor, key = webhook.text("alert_id", "monitor_id"), webhook.text("aggreg_key")
     if not monitor and not key:
         return None
     organisation = webhook.text("org_id") or (plain(webhook.org.get("id")) if isinstance(webhook.org, dict) else "")
-    return identity("datadog", organisation or "", monitor, key, webhook.text("alert_scope", "scopes"))
+    return identity("datadog", organisation or "", monitor, key, scope)
 
 
-def _tags(webhook: _Webhook) -> dict[str, str]:
+def _tags(webhook: _Webhook, scope: str) -> dict[str, str]:
     tags = [str(tag) for tag in webhook.tags] if isinstance(webhook.tags, list) else webhook.text("tags").split(",")
-    return tags_of(tags) | {
-        key: value for key, value in tags_of(webhook.text("alert_scope", "scopes").split(",")).items() if value != "*"
-    }
+    return tags_of(tags) | {key: value for key, value in tags_of(scope.split(",")).items() if value != "*"}
 
 
-FORMAT = Format(name="datadog", recognises=_recognises, read=_read)
+FORMAT = Format(name="datadog", signs=("alert_transition",), recognises=_recognises, read=_read)

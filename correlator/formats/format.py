@@ -28,7 +28,7 @@ Then it is listed in `formats.table`. For example, a sender whose messages are `
             labels=alarm.tags,
         )
 
-    FORMAT = Format(name="acme", recognises=_recognises, read=_read)
+    FORMAT = Format(name="acme", signs=("tool",), recognises=_recognises, read=_read)
 
 A firing holds until it is renewed, resolved or its lease (`ends_at`) runs out; without a lease, for
 `silence_lease_seconds`. A sender that tells of a change only, and never again while it lasts, gets a long one:
@@ -150,12 +150,12 @@ class Notice(msgspec.Struct, frozen=True):
 class Enclosed(msgspec.Struct, frozen=True, kw_only=True):
     """A message within the message, to be recognised by itself.
 
-    `dress` adds to each alert what the envelope says; `id` is the envelope's, for alerts that have none of their own.
+    `dress` returns what the envelope changes of an alert's fields; `id` is its own, for alerts that have none.
     """
 
     payload: Payload
     id: str | None = None
-    dress: Callable[[ParsedAlert], ParsedAlert] | None = None
+    dress: Callable[[ParsedAlert], dict[str, Any]] | None = None
 
 
 Element = ParsedAlert | Refusal | Notice | Enclosed
@@ -169,13 +169,16 @@ class Format:
     `recognises` sees a decoded object and the headers; of an array it sees each element, since an array is a batch of
     messages. `claims` is for what headers alone tell, before anything is decoded: such a format gets the bytes as they
     are. `read` returns the elements of a message in its order, or raises `InputError` where the message as a whole is
-    of no use. `shape` is the type of a document, for the description of the HTTP interface.
+    of no use. `signs` are keys of which every object has one that `recognises` may say yes to, so that it is not asked
+    about others; without signs it is asked about all. `shape` is the type of a document, for the description of the
+    HTTP interface.
     """
 
     name: str
     recognises: Callable[[Document, Headers], bool]
     read: Callable[[Payload], Iterable[Element]]
     claims: Callable[[Headers], bool] | None = None
+    signs: tuple[str, ...] = ()
     shape: type[msgspec.Struct] | None = None
 
 

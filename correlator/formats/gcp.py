@@ -84,22 +84,23 @@ def _read(payload: Payload) -> list[Element]:
     ended_at = _instant(incident.ended_at, "incident.ended_at") if status is Status.RESOLVED else None
     if status is Status.RESOLVED and ended_at is None:
         ended_at = payload.arrival()
-    resource, metric = incident.resource or _Resource(), incident.metric or _Resource()
-    documentation = incident.documentation or _Documentation()
+    resource = labels_of(incident.resource.labels or {}) if incident.resource else {}
+    metric = labels_of(incident.metric.labels or {}) if incident.metric else {}
+    subject = incident.documentation.subject if incident.documentation else None
     return [
         ParsedAlert(
             source="gcp",
             status=status,
             name=_name(incident),
-            service=None if _says_service(incident) else first_of(labels_of(resource.labels or {}), _SERVICES),
-            entity=_entity(incident, resource),
+            service=None if _says_service(incident) else first_of(resource, _SERVICES),
+            entity=first_of(resource, _ENTITIES) or incident.resource_display_name or incident.resource_name or None,
             severity=_SEVERITIES.get((incident.severity or "").lower()),
             starts_at=started_at or ended_at or payload.arrival(),
             ends_at=ended_at or payload.until(TOLD_ONCE_SECONDS),
             observed_at=ended_at,
             fingerprint=_fingerprint(incident, resource, metric),
             labels=_labels(incident, resource, metric),
-            summary=documentation.subject or incident.summary or "",
+            summary=subject or incident.summary or "",
         )
     ]
 
@@ -110,36 +111,38 @@ def _instant(seconds: float | None, where: str) -> int | None:
 
 
 def _name(incident: _Incident) -> str:
-    condition = incident.condition or _Condition()
-    return incident.condition_name or condition.display_name or incident.policy_name or "incident"
+    shown = incident.condition.display_name if incident.condition else None
+    return incident.condition_name or shown or incident.policy_name or "incident"
 
 
 def _says_service(incident: _Incident) -> bool:
     return bool((incident.policy_user_labels or {}).get("service"))
 
 
-def _entity(incident: _Incident, resource: _Resource) -> str | None:
-    found = first_of(labels_of(resource.labels or {}), _ENTITIES)
-    return found or incident.resource_display_name or incident.resource_name or None
-
-
-def _fingerprint(incident: _Incident, resource: _Resource, metric: _Resource) -> str:
-    condition = incident.condition or _Condition()
-    parts = [condition.name or f"{incident.policy_name}/{incident.condition_name}", incident.resource_name or ""]
-    for labels in (resource.labels, metric.labels):
-        parts += [part for pair in sorted(labels_of(labels or {}).items()) for part in (*pair,)] + [""]
+def _fingerprint(incident: _Incident, resource: dict[str, str], metric: dict[str, str]) -> str:
+    condition = incident.condition.name if incident.condition else None
+    parts = [condition or f"{incident.policy_name}/{incident.condition_name}", incident.resource_name or ""]
+    for labels in (resource, metric):
+        for pair in sorted(labels.items()):
+            parts += pair
+        parts.append("")
     return identity("gcp", *parts)
 
 
-def _labels(incident: _Incident, resource: _Resource, metric: _Resource) -> dict[str, str]:
-    metadata = incident.metadata or _Metadata()
-    own = {"project_id": incident.scoping_project_id, "policy": incident.policy_name, "resource_type": resource.type}
-    labels: dict[str, str] = {}
-    for some in (
-        metadata.system_labels, own, metric.labels, resource.labels, metadata.user_labels, incident.policy_user_labels,
-    ):  # fmt: skip
-        labels |= labels_of(some or {})
-    return labels
+def _labels(incident: _Incident, resource: dict[str, str], metric: dict[str, str]) -> dict[str, str]:
+    metadata = incident.metadata
+    own = {
+        "project_id": incident.scoping_project_id,
+        "policy": incident.policy_name,
+        "resource_type": incident.resource.type if incident.resource else None,
+    }
+    labels = labels_of(metadata.system_labels or {}) if metadata else {}
+    labels |= labels_of(own)
+    labels |= metric
+    labels |= resource
+    if metadata:
+        labels |= labels_of(metadata.user_labels or {})
+    return labels | labels_of(incident.policy_user_labels or {})
 
 
-FORMAT = Format(name="gcp", recognises=_recognises, read=_read)
+FORMAT = Format(name="gcp", signs=("incident",), recognises=_recognises, read=_read)

@@ -82,4 +82,4 @@ def _host(url: str) -> str:
         return ""
 
 
-FORMAT = Format(name="grafana-legacy", recognises=_recognises, read=_read, shape=_Rule)
+FORMAT = Format(name="grafana-legacy", signs=("ruleId",), recognises=_recognises, read=_read, shape=_Rule)

@@ -124,4 +124,4 @@ def _instant(text: str | None, where: str) -> int | None:
     return written(text, where) if text else None
 
 
-FORMAT = Format(name="graylog", recognises=_recognises, read=_read)
+FORMAT = Format(name="graylog", signs=("event_definition_id", "check_result"), recognises=_recognises, read=_read)

@@ -147,4 +147,4 @@ def _alert(payload: Payload, event: _Event, status: Status, severity: Severity |
     )
 
 
-FORMAT = Format(name="icinga2", recognises=_recognises, read=_read)
+FORMAT = Format(name="icinga2", signs=("timestamp",), recognises=_recognises, read=_read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from correlator.domain import instant_of
 from correlator.errors import InputError
@@ -77,7 +77,7 @@ def told(value: str | float, where: str) -> int:
 def _milliseconds(moment: datetime) -> int | None:
     """Return milliseconds since the epoch, None beyond what a clock can mean."""
     try:
-        found = instant_of(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+        found = instant_of(moment)
     except (OverflowError, ValueError):
         return None
     return found if EARLIEST <= found < LATEST else None

@@ -95,4 +95,4 @@ def _labels(alert: _Alert) -> dict[str, str]:
     return labels
 
 
-FORMAT = Format(name="keep", recognises=_recognises, read=_read, shape=_Alert)
+FORMAT = Format(name="keep", signs=("lastReceived",), recognises=_recognises, read=_read, shape=_Alert)

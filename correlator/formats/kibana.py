@@ -13,7 +13,7 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, identity, labels_of, severity_of, tags_of
+from correlator.formats.alert import ParsedAlert, first_of, identity, labels_of, severity_of, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
 
@@ -72,7 +72,7 @@ def _read(payload: Payload) -> list[Element]:
             status=status,
             name=alert.rule__name,
             service=alert.service if isinstance(alert.service, str) and alert.service else labels.get("service"),
-            entity=next((labels[key] for key in _ENTITIES if key in labels), alert.instance__id or None),
+            entity=first_of(labels, _ENTITIES) or alert.instance__id or None,
             severity=_severity(alert),
             starts_at=_instant(alert.start, "kibana.alert.start") or ended_at or told_at or payload.arrival(),
             ends_at=ended_at or payload.until(TOLD_ONCE_SECONDS),
@@ -105,11 +105,18 @@ def _severity(alert: _Alert) -> Severity | None:
 
 
 def _labels(alert: _Alert, document: dict[str, Any]) -> dict[str, str]:
-    fields = {"service.name": alert.service, **{key: document.get(key) for key in _ENTITIES}}
-    # A connector writes them as one text.
-    lists = (some.split(",") if isinstance(some, str) else some for some in (alert.tags, alert.rule__tags))
-    tags = [tag for some in lists if isinstance(some, list) for tag in some]
-    return tags_of(tags) | labels_of({**fields, "instance_id": alert.instance__id})
+    fields: dict[str, object] = {"service.name": alert.service}
+    for key in _ENTITIES:
+        fields[key] = document.get(key)
+    fields["instance_id"] = alert.instance__id
+    return tags_of([*_listed(alert.tags), *_listed(alert.rule__tags)]) | labels_of(fields)
 
 
-FORMAT = Format(name="kibana", recognises=_recognises, read=_read)
+def _listed(tags: object) -> list[Any]:
+    """Return tags as a list; a connector writes them as one text."""
+    if isinstance(tags, str):
+        return tags.split(",")
+    return tags if isinstance(tags, list) else []
+
+
+FORMAT = Format(name="kibana", signs=(_UUID, "_source"), recognises=_recognises, read=_read)

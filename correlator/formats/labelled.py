@@ -15,6 +15,7 @@ from correlator.formats.alert import ParsedAlert, named_summary
 #: Alertmanager (`alert_relabel_configs`), and so do we: the two tell of one alert. They are kept apart as instances, so
 #: that it fires while one of them says so.
 REPLICA_LABELS = ("replica", "prometheus_replica", "__replica__", "thanos_ruler_replica", "ruler_replica")
+_REPLICAS = frozenset(REPLICA_LABELS)
 #: `alertname` is a custom of Prometheus, not a rule of Alertmanager's.
 _UNNAMED = "unnamed alert"
 
@@ -35,7 +36,10 @@ def labelled_alert(
     observed_at: int | None = None,
 ) -> ParsedAlert:
     """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none."""
-    replicas = [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
+    # Asked first, for few have one: this is done for every alert.
+    replicas = (
+        [] if _REPLICAS.isdisjoint(labels) else [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
+    )
     if replicas:
         fingerprint = fingerprint_of({key: value for key, value in labels.items() if key not in REPLICA_LABELS})
     summary_name, summary = named_summary(annotations)

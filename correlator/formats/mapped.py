@@ -8,7 +8,7 @@ from typing import Any
 from correlator.config import Config, FormatConfig
 from correlator.domain import Edge, Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, edge_of, identity, labels_of, plain, severity_of
+from correlator.formats.alert import PLAIN, ParsedAlert, edge_of, identity, labels_of, plain, severity_of
 from correlator.formats.format import Document, Element, Format, Headers, Notice, Payload, each, items_of
 from correlator.formats.instants import told
 from correlator.formats.table import FORMATS
@@ -121,7 +121,7 @@ class _Mapping:
         value = self._value(item, "starts_at")
         if value is None or value == "":
             return None
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, PLAIN):
             raise InputError("wrong_type", f"{self._place(at, 'starts_at')}: expected an instant")
         return told(value, self._place(at, "starts_at"))
 
@@ -129,7 +129,7 @@ class _Mapping:
         """Return when it ended; there are many ways to write that it has not (0, the year 1, a dash)."""
         value = self._value(item, "ends_at")
         try:
-            return told(value, "ends_at") if isinstance(value, str | int | float) else None
+            return told(value, "ends_at") if isinstance(value, PLAIN) else None
         except InputError:
             return None
 

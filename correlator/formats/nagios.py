@@ -90,4 +90,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="nagios", recognises=_recognises, read=_read)
+FORMAT = Format(name="nagios", signs=("host_state",), recognises=_recognises, read=_read)

@@ -150,4 +150,4 @@ def _status(word: str, statuses: dict[str, Status], where: str) -> Status:
     return statuses[word]
 
 
-FORMAT = Format(name="newrelic", recognises=_recognises, read=_read)
+FORMAT = Format(name="newrelic", signs=("issueUrl", "current_state"), recognises=_recognises, read=_read)

@@ -91,4 +91,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="opsgenie", recognises=_recognises, read=_read)
+FORMAT = Format(name="opsgenie", signs=("alert",), recognises=_recognises, read=_read)

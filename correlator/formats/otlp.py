@@ -90,7 +90,7 @@ def _element(payload: Payload, resource: dict[str, str], record: _Record) -> Ele
     if not name.strip():
         raise InputError("missing_field", "neither `eventName` nor `body` says what happened")
     service = resource.get(_SERVICE)
-    parts = (resource.get(_NAMESPACE), service, first_of(resource, _ENVIRONMENTS), name)
+    whose = (resource.get(_NAMESPACE) or "", service or "", first_of(resource, _ENVIRONMENTS) or "")
     return ParsedAlert(
         source="otlp",
         status=Status.FIRING,
@@ -100,24 +100,27 @@ def _element(payload: Payload, resource: dict[str, str], record: _Record) -> Ele
         severity=severity_numbered(number, text),
         starts_at=_time(payload, record),
         ends_at=payload.until(_LEASE_SECONDS),
-        fingerprint=identity("otlp", *(part or "" for part in parts)),
+        fingerprint=identity("otlp", *whose, name),
         labels=attributes | resource,
         summary=body or attributes.get("exception.message") or name,
     )
 
 
 def _time(payload: Payload, record: _Record) -> int:
-    for value, where in (
-        (record.time_unix_nano, "timeUnixNano"),
-        (record.observed_time_unix_nano, "observedTimeUnixNano"),
-    ):
-        try:
-            nanoseconds = float(value or 0)
-        except ValueError:
-            raise InputError("bad_timestamp", f"{where}: {str(value)[:40]!r} is no number") from None
-        if nanoseconds != 0:  # which is how none is written
-            return counted(nanoseconds, where)
-    return payload.arrival()
+    return (
+        _counted(record.time_unix_nano, "timeUnixNano")
+        or _counted(record.observed_time_unix_nano, "observedTimeUnixNano")
+        or payload.arrival()
+    )
+
+
+def _counted(value: str | float | None, where: str) -> int | None:
+    try:
+        nanoseconds = float(value or 0)
+    except ValueError:
+        raise InputError("bad_timestamp", f"{where}: {str(value)[:40]!r} is no number") from None
+    # Zero is how none is written.
+    return counted(nanoseconds, where) if nanoseconds != 0 else None
 
 
 def _from_json(document: Any) -> Iterator[_Found]:
@@ -156,15 +159,21 @@ def _inner(value: object, key: str, at: str) -> list[Any]:
 
 
 def _labels(attributes: object) -> dict[str, str]:
-    items = [item for item in attributes if isinstance(item, dict)] if isinstance(attributes, list) else []
-    return labels_of({key: _scalar(item.get("value")) for item in items if isinstance(key := item.get("key"), str)})
+    fields: dict[str, object] = {}
+    for item in attributes if isinstance(attributes, list) else ():
+        if isinstance(item, dict) and isinstance(key := item.get("key"), str):
+            fields[key] = _scalar(item.get("value"))
+    return labels_of(fields)
 
 
 def _scalar(value: object) -> str | None:
     """Return a value of OTLP as text; None for lists, objects and bytes."""
     if not isinstance(value, dict):
         return None
-    return next((plain(value[kind]) for kind in _SCALARS if kind in value), None)
+    for kind in _SCALARS:
+        if kind in value:
+            return plain(value[kind])
+    return None
 
 
 def _from_protobuf(data: bytes) -> Iterator[_Found]:
@@ -203,4 +212,4 @@ def _message_scalar(value: Any) -> object:
     return getattr(value, kind) if kind in ("string_value", "bool_value", "int_value", "double_value") else None
 
 
-FORMAT = Format(name="otlp", recognises=_recognises, read=_read, claims=_claims)
+FORMAT = Format(name="otlp", signs=("resourceLogs",), recognises=_recognises, read=_read, claims=_claims)

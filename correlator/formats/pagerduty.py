@@ -174,5 +174,7 @@ def _end(payload: Payload, details: _Details) -> int:
     return told_at if payload.arrived_at <= told_at <= payload.arrived_at + _SKEW_MS else payload.arrived_at
 
 
-FORMAT = Format(name="pagerduty", recognises=_recognises, read=_read, shape=_Event)
-CHANGE = Format(name="pagerduty-change", recognises=_recognises_change, read=_read_change, shape=_Change)
+FORMAT = Format(name="pagerduty", signs=("routing_key",), recognises=_recognises, read=_read, shape=_Event)
+CHANGE = Format(
+    name="pagerduty-change", signs=("routing_key",), recognises=_recognises_change, read=_read_change, shape=_Change
+)

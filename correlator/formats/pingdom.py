@@ -74,4 +74,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="pingdom", recognises=_recognises, read=_read)
+FORMAT = Format(name="pingdom", signs=("check_name",), recognises=_recognises, read=_read)

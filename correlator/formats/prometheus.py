@@ -57,4 +57,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="prometheus", recognises=_recognises, read=_read, shape=_Alert)
+FORMAT = Format(name="prometheus", signs=("labels",), recognises=_recognises, read=_read, shape=_Alert)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -18,7 +18,8 @@ from correlator.formats.table import FORMATS
 FORMAT_HEADER = "format"
 #: CloudEvent in SNS in Lambda's records, and one to spare.
 _MAX_DEPTH = 4
-
+#: How many sets of signs are remembered: more than there are kinds of documents, few enough to be harmless.
+_MAX_SIGNATURES = 1000
 
 #: A message, and what it tells.
 _Event = tuple[Payload, ParsedAlert | InputError]
@@ -66,6 +67,8 @@ class Formats:
     def __init__(self, formats: Iterable[Format] = FORMATS) -> None:
         self._formats = tuple(formats)
         self._named = {one.name: one for one in self._formats}
+        self._signs = frozenset(sign for one in self._formats for sign in one.signs)
+        self._candidates = lru_cache(maxsize=_MAX_SIGNATURES)(partial(_candidates, self._formats))
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._named)
@@ -101,10 +104,12 @@ class Formats:
             if depth > _MAX_DEPTH:
                 raise InputError("wrong_value", f"messages within messages, {depth} deep")
             chosen = self._claimed(payload.headers)
-            if chosen is None and isinstance(documents := self._document(payload), list):
-                self._batch(payload, documents, contents, found, depth)
-                return
-            chosen = chosen or self._choose(payload)
+            if chosen is None:
+                document = self._document(payload)
+                if isinstance(document, list):
+                    self._batch(payload, document, contents, found, depth)
+                    return
+                chosen = self._choose(document, payload.headers)
             contents.formats.append(chosen.name)
             elements = chosen.read(payload)
         except InputError as error:
@@ -159,19 +164,22 @@ class Formats:
             return None
         return next((one for one in self._formats if one.claims is not None and one.claims(headers)), None)
 
-    def _choose(self, payload: Payload) -> Format:
-        if (name := payload.headers.get(FORMAT_HEADER)) is not None:
+    def _choose(self, document: Any, headers: Headers) -> Format:
+        if headers and (name := headers.get(FORMAT_HEADER)) is not None:
             if name not in self._named:
                 raise InputError("unknown_format", f"the header {FORMAT_HEADER} says {name[:40]!r}, which is none")
             return self._named[name]
-        document = payload.document
         if not isinstance(document, dict):
             return canonical.UNKNOWN
-        headers = payload.headers
-        for one in self._formats:
+        for one in self._candidates(self._signs.intersection(document)):
             if one.recognises(document, headers):
                 return one
         return canonical.UNKNOWN
+
+
+def _candidates(formats: tuple[Format, ...], signs: frozenset[str]) -> tuple[Format, ...]:
+    """Return the formats, in their order, that a document with these signs may be of."""
+    return tuple(one for one in formats if not one.signs or not signs.isdisjoint(one.signs))
 
 
 class _Parts:
@@ -191,10 +199,11 @@ def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
     """Add to the events of an enclosed message what its envelope says."""
     for index, (payload, event) in enumerate(events):
         if isinstance(event, ParsedAlert):
-            if enclosed.dress is not None:
-                event = enclosed.dress(event)
+            changes = {} if enclosed.dress is None else enclosed.dress(event)
             if enclosed.id is not None and event.id is None:
-                event = msgspec.structs.replace(event, id=enclosed.id + ("" if len(events) == 1 else f"-{index}"))
+                changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
+            if changes:
+                event = msgspec.structs.replace(event, **changes)
         yield payload, event
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, labels_of, tags_of
+from correlator.formats.alert import PLAIN, ParsedAlert, labels_of, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Payload, shaped
 from correlator.formats.instants import told
 
@@ -49,9 +49,7 @@ def _read(payload: Payload) -> list[Element]:
     if event.state.lower() not in _STATES:
         raise InputError("wrong_value", f"state: {event.state[:40]!r} is none of {', '.join(_STATES)}")
     status, severity = _STATES[event.state.lower()]
-    told_at = (
-        told(event.time, "time") if isinstance(event.time, str | int | float) and event.time else payload.arrival()
-    )
+    told_at = told(event.time, "time") if isinstance(event.time, PLAIN) and event.time else payload.arrival()
     return [
         ParsedAlert(
             source="riemann",
@@ -70,4 +68,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="riemann", recognises=_recognises, read=_read)
+FORMAT = Format(name="riemann", signs=("metric", "ttl"), recognises=_recognises, read=_read)

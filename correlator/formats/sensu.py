@@ -100,4 +100,4 @@ def _began(check: _Check, told_at: int) -> int:
     return min(told_at, counted(check.last_ok, "check.last_ok") + round(1000 * interval_seconds))
 
 
-FORMAT = Format(name="sensu", recognises=_recognises, read=_read)
+FORMAT = Format(name="sensu", signs=("check", "spec"), recognises=_recognises, read=_read)

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from correlator.domain import Severity
 
-#: By the highest number of each.
-_NUMBERS = ((12, Severity.INFO), (16, Severity.WARNING), (20, Severity.ERROR), (24, Severity.CRITICAL))
+#: By the highest number of each; what is beyond them all is no severity.
+_HIGHEST = ((12, Severity.INFO), (16, Severity.WARNING), (20, Severity.ERROR), (24, Severity.CRITICAL), (99, None))
+_NUMBERS = {
+    digits: next(severity for highest, severity in _HIGHEST if number <= highest)
+    for number in range(1, 100)
+    for digits in (str(number), f"{number:02}")
+}
 _WORDS = {
     "TRACE": Severity.INFO,
     "DEBUG": Severity.INFO,
@@ -25,7 +30,7 @@ _WORDS = {
 def severity_numbered(number: object, text: object) -> Severity | None:
     """Return the severity of a number, which may stand in a string, else of a text; None where neither tells."""
     digits = str(number)
-    if digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) > 0:
-        return next((severity for highest, severity in _NUMBERS if int(digits) <= highest), None)
+    if digits in _NUMBERS:
+        return _NUMBERS[digits]
     # The short names have four steps each: `WARN`, `WARN2` ...
     return _WORDS.get(str(text).upper().rstrip("1234"))

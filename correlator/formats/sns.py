@@ -73,24 +73,22 @@ def _record(payload: Payload, record: object, at: str) -> Element:
     if isinstance(record, dict) and "Sns" in record:
         return _envelope(payload, record["Sns"], f"{at}.Sns")
     queued = shaped(record, _SqsRecord, at=at)
-    return Enclosed(payload=_inside(payload, queued.body), id=queued.message_id)
+    return Enclosed(payload=_inside(queued.body, payload.arrived_at), id=queued.message_id)
 
 
 def _envelope(payload: Payload, document: object, at: str) -> Element:
     if isinstance(document, dict) and document.get("Type") in _CONTROL:
         return _confirmation(shaped(document, _Confirmation, at=at))
     envelope = shaped(document, _Message, at=at)
-    if not envelope.message.lstrip().startswith(("{", "[")):
+    if envelope.message.lstrip()[:1] not in ("{", "["):
         raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {envelope.message[:80]!r}")
-    return Enclosed(payload=_inside(payload, envelope.message, _sent_at(envelope)), id=envelope.message_id)
+    # Where nothing tells its arrival, that is when it was sent.
+    arrived_at = _sent_at(envelope) if payload.arrived_at is None else payload.arrived_at
+    return Enclosed(payload=_inside(envelope.message, arrived_at), id=envelope.message_id)
 
 
-def _inside(payload: Payload, text: str, sent_at: int | None = None) -> Payload:
-    """Return the message inside; where nothing tells its arrival, that is when it was sent."""
-    return Payload(
-        text.encode("utf-8", "surrogatepass"),
-        arrived_at=sent_at if payload.arrived_at is None else payload.arrived_at,
-    )
+def _inside(text: str, arrived_at: int | None) -> Payload:
+    return Payload(text.encode("utf-8", "surrogatepass"), arrived_at=arrived_at)
 
 
 def _sent_at(envelope: _Message) -> int | None:
@@ -119,4 +117,4 @@ def _is_amazons(url: str) -> bool:
         return False
 
 
-FORMAT = Format(name="sns", recognises=recognises, read=read)
+FORMAT = Format(name="sns", signs=("TopicArn", "Records"), recognises=recognises, read=read)

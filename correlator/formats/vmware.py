@@ -88,4 +88,4 @@ def _read(payload: Payload) -> list[Element]:
     ]
 
 
-FORMAT = Format(name="vmware", recognises=_recognises, read=_read)
+FORMAT = Format(name="vmware", signs=("criticality",), recognises=_recognises, read=_read)

@@ -165,8 +165,11 @@ def _tags(tags: object) -> dict[str, str]:
             tags = msgspec.json.decode(tags)
         except (msgspec.DecodeError, RecursionError, UnicodeError):
             return {}
-    pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
-    return labels_of({key: tag.get("value") for tag in reversed(pairs) if isinstance(key := tag.get("tag"), str)})
+    fields: dict[str, object] = {}
+    for tag in reversed(tags) if isinstance(tags, list) else ():
+        if isinstance(tag, dict) and isinstance(key := tag.get("tag"), str):
+            fields[key] = tag.get("value")
+    return labels_of(fields)
 
 
-FORMAT = Format(name="zabbix", recognises=_recognises, read=_read)
+FORMAT = Format(name="zabbix", signs=("trigger_id", "trigger"), recognises=_recognises, read=_read)

@@ -1,4 +1,4 @@
-"""Zabbix, Icinga, Nagios, Sensu, Kibana, Pingdom, Graylog, Riemann and vRealize: states, and what is no alert."""
+"""Zabbix, Icinga, Nagios, Checkmk, Sensu, Kibana, Pingdom, Graylog, Riemann, vRealize: states, and what is no alert."""
 
 from __future__ import annotations
 
@@ -174,6 +174,54 @@ def test_a_host_of_nagios_has_no_service(state: str, severity: Severity | None) 
 )  # fmt: skip
 def test_other_notifications_of_nagios_are_no_alerts(kind: str, word: str) -> None:
     assert notices(changed("nagios", notification_type=kind)) == {("nagios", word): 1}
+
+
+def test_a_problem_of_checkmk_is_read_with_the_labels_of_host_and_service() -> None:
+    one = alert(changed("checkmk", NOTIFY_HOSTLABEL_team="core", NOTIFY_SERVICELABEL_team="storage"))
+    assert (one.status, one.name, one.entity, one.severity) == (
+        Status.FIRING, "Filesystem /", "db-1", Severity.CRITICAL,
+    )  # fmt: skip
+    assert (one.starts_at, one.fingerprint, one.summary) == (START, "checkmk/db-1!Filesystem /", "CRIT - 97 % used")
+    assert one.labels == {
+        "service": "db", "team": "storage", "host": "db-1", "check": "Filesystem /", "site": "prod",
+    }  # fmt: skip
+
+
+def test_a_recovery_of_checkmk_ends_its_problem() -> None:
+    one = alert(
+        changed("checkmk", NOTIFY_NOTIFICATIONTYPE="RECOVERY", NOTIFY_LASTSERVICESTATECHANGE="1795405210"),
+    )
+    assert (one.status, one.ends_at, one.fingerprint) == (
+        Status.RESOLVED, AT - 20_000, alert(changed("checkmk")).fingerprint,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"),
+    [("DOWN", Severity.CRITICAL), ("UNREACH", Severity.UNKNOWN), ("UNREACHABLE", Severity.UNKNOWN), ("", None)],
+)
+def test_a_host_of_checkmk_has_no_service(state: str, severity: Severity | None) -> None:
+    document = {"NOTIFY_NOTIFICATIONTYPE": "PROBLEM", "NOTIFY_HOSTNAME": "db-1", "NOTIFY_HOSTSTATE": state,
+                "NOTIFY_HOSTOUTPUT": "no answer", "NOTIFY_LASTHOSTSTATECHANGE": "1795405200"}  # fmt: skip
+    one = alert(document)
+    assert (one.name, one.severity, one.fingerprint) == ("host down", severity, "checkmk/db-1!")
+    assert (one.starts_at, one.summary) == (START, "no answer")
+    assert ("reachable" in one.labels) is state.startswith("UNREACH")
+
+
+def test_a_state_of_checkmk_that_never_changed_began_when_it_was_told() -> None:
+    assert alert(changed("checkmk", NOTIFY_LASTSERVICESTATECHANGE="0")).starts_at == START + 3_123
+    untold = changed("checkmk", NOTIFY_LASTSERVICESTATECHANGE="", NOTIFY_MICROTIME=None)
+    assert alert(untold).starts_at == AT
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [("ACKNOWLEDGEMENT", "acknowledged"), ("FLAPPINGSTOP", "flapping"), ("DOWNTIMECANCELLED", "downtime"),
+     ("ALERTHANDLER (OK)", "alert_handler"), ("CUSTOM", "custom")],
+)  # fmt: skip
+def test_other_notifications_of_checkmk_are_no_alerts(kind: str, word: str) -> None:
+    assert notices(changed("checkmk", NOTIFY_NOTIFICATIONTYPE=kind)) == {("checkmk", word): 1}
 
 
 @pytest.mark.parametrize("name", ["icinga2", "nagios", "riemann"])

@@ -38,8 +38,8 @@ def _read_envelope(payload: Payload) -> list[Element]:
     return [Enclosed(payload=inner, id=payload.document.get("id"), dress=_stamp)]
 
 
-def _stamp(alert: ParsedAlert) -> ParsedAlert:
-    return msgspec.structs.replace(alert, scope="stamped")
+def _stamp(alert: ParsedAlert) -> dict[str, Any]:
+    return {"scope": "stamped"}
 
 
 def _has(key: str) -> Any:

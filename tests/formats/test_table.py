@@ -108,6 +108,14 @@ def test_an_example_is_recognised_as_what_it_is_and_gives_an_alert(name: str) ->
     assert contents.alerts
 
 
+@each_format
+@given(data=st.data())
+def test_what_a_format_recognises_has_one_of_its_signs(one: Format, data: st.DataObject) -> None:
+    keys = data.draw(st.sets(st.sampled_from(sorted(EXAMPLES[one.name]))))
+    document = {key: value for key, value in EXAMPLES[one.name].items() if key in keys}
+    assert not one.recognises(document, {}) or not one.signs or not set(one.signs).isdisjoint(document)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_header_or_a_batch_changes_nothing(name: str) -> None:
     expected = alerts(EXAMPLES[name])
@@ -167,7 +175,9 @@ def test_a_document_damaged_anywhere_is_read_or_refused_with_a_place(one: Format
 def test_no_document_makes_it_fail(one: Format, document: Any) -> None:
     payload = Payload(json.dumps(document).encode("utf-8", "surrogatepass"), arrived_at=AT)
     if isinstance(document, dict):
-        assert one.recognises(document, {}) in (True, False)
+        recognised = one.recognises(document, {})
+        assert recognised in (True, False)
+        assert not recognised or not one.signs or not set(one.signs).isdisjoint(document)
     try:
         elements = list(one.read(payload))
     except InputError as refusal:

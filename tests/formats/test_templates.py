@@ -1,4 +1,4 @@
-"""What we give other systems to run: Zabbix's script in a JavaScript engine, Nagios' command in a process."""
+"""What we give other systems to run: Zabbix's script in a JavaScript engine, Nagios' and Checkmk's in a process."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import yaml
 
 from correlator.domain import Severity, Status
 from tests.formats.examples import AT, alert
+from tests.formats.vendor_examples import VENDORS
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "templates"
 START = AT - 30_000
@@ -196,3 +197,37 @@ def test_nagios_command_reads_its_token_from_a_file(tmp_path: Path) -> None:
     with receiver(200) as (url, got):
         notify(url, "--token-file", str(tmp_path / "token"))
     assert got[0][0]["Authorization"] == "Bearer s3cret"
+
+
+# -- Checkmk ---------------------------------------------------------------------------------------------------------
+
+
+def run_checkmk(url: str, token_file: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the script as Checkmk would: without arguments, what it has to tell in the environment."""
+    told = {**VENDORS["checkmk"], "NOTIFY_CONTACTEMAIL": "someone@shop.example", "NOTIFY_PARAMETER_1": url}
+    environment = {**told, "NOTIFY_PARAMETER_2": token_file, **variables}
+    script = [sys.executable, str(TEMPLATES / "checkmk-notify.py")]
+    return subprocess.run(script, env=environment, text=True, capture_output=True, timeout=60)
+
+
+def test_checkmk_script_tells_what_the_format_reads_and_no_contact(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    with receiver(200) as (url, got):
+        assert run_checkmk(url, str(tmp_path / "token")).returncode == 0
+    ((headers, body),) = got
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert alert(json.loads(body)) == alert(VENDORS["checkmk"])
+    assert b"someone@shop.example" not in body
+
+
+@pytest.mark.parametrize(("status", "code"), [(202, 0), (503, 1), (429, 1), (400, 2)])
+def test_checkmk_script_says_whether_to_try_again(status: int, code: int) -> None:
+    with receiver(status) as (url, _):
+        done = run_checkmk(url)
+    assert done.returncode == code
+    assert (str(status) in done.stderr) is (code != 0)
+
+
+def test_checkmk_script_without_an_address_says_so() -> None:
+    done = run_checkmk("")
+    assert (done.returncode, "no address" in done.stderr) == (2, True)

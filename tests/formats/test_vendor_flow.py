@@ -36,6 +36,10 @@ ENDS: dict[str, dict[str, Any]] = {
     "opsgenie": {"action": "Close", "alert.updatedAt": 1_795_405_320_000_000_000},
     "pingdom": {"current_state": "UP", "previous_state": "DOWN", "state_changed_timestamp": 1_795_405_320},
     "riemann": {"state": "ok", "time": 1_795_405_320},
+    "checkmk": {
+        "NOTIFY_NOTIFICATIONTYPE": "RECOVERY", "NOTIFY_SERVICESTATE": "OK",
+        "NOTIFY_LASTSERVICESTATECHANGE": "1795405320",
+    },
     "vmware": {"status": "CANCELED", "cancelDate": 1_795_405_320_000},
 }  # fmt: skip
 #: These never tell of an end.

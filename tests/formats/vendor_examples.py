@@ -84,6 +84,13 @@ VENDORS: dict[str, Any] = {
         "source": "nagios", "notification_type": "PROBLEM", "host": "db-1", "host_state": "UP", "service": "disk",
         "state": "CRITICAL", "state_type": "HARD", "output": "DISK CRITICAL", "last_state_change": "1795405200",
     },
+    "checkmk": {
+        "NOTIFY_WHAT": "SERVICE", "NOTIFY_NOTIFICATIONTYPE": "PROBLEM", "NOTIFY_OMD_SITE": "prod",
+        "NOTIFY_MICROTIME": "1795405203123456", "NOTIFY_HOSTNAME": "db-1", "NOTIFY_HOSTSTATE": "UP",
+        "NOTIFY_HOSTOUTPUT": "OK - rta 0.028ms", "NOTIFY_SERVICEDESC": "Filesystem /",
+        "NOTIFY_SERVICESTATE": "CRITICAL", "NOTIFY_SERVICEOUTPUT": "CRIT - 97 % used",
+        "NOTIFY_LASTSERVICESTATECHANGE": "1795405200", "NOTIFY_HOSTLABEL_service": "db",
+    },
     "sensu": {
         "timestamp": 1_795_405_200, "id": "3c3e68f6", "metadata": {"namespace": "default"},
         "check": {"metadata": {"name": "check_disk", "namespace": "default", "labels": {"service": "db"}}, "status": 2,

@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from correlator.devkafka import Broker, free_ports
 from tests.integration import peers
 from tests.integration.workers import REPOSITORY
