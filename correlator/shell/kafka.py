@@ -20,6 +20,7 @@ _log = structlog.get_logger("correlator.worker")
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _PROBE_TIMEOUT_SECONDS = 10.0
 _READ_TIMEOUT_MS = 1000
+_KNOWN_WITHIN_SECONDS = 30.0
 
 
 @asynccontextmanager
@@ -53,12 +54,31 @@ async def reader(kafka: KafkaConfig, *, group_id: str | None = None) -> AsyncIte
 
 
 async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Return the partitions of a topic in order; none if it does not exist."""
-    if topic not in await consumer.topics():
+    """Return the partitions of a topic in order; none if it does not exist.
+
+    Raises:
+        TimeoutError: no broker of the cluster is known to it for half a minute.
+    """
+    if topic not in await _topics(consumer):
         return []
     # The client knows of a topic only what it once asked for.
     await consumer._client.add_topic(topic)
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+async def _topics(consumer: AIOKafkaConsumer) -> set[str]:
+    """Return the names of all topics.
+
+    A cluster whose only broker has just come back answers for a moment that it has no brokers, and so no topics: who
+    takes that for the truth takes a topic that is full for empty.
+    """
+    async with asyncio.timeout(_KNOWN_WITHIN_SECONDS):
+        while True:
+            cluster = await consumer._client.fetch_all_metadata()
+            if cluster.brokers():
+                names: set[str] = cluster.topics()
+                return names
+            await asyncio.sleep(0.2)
 
 
 async def records(
