@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import AsyncExitStack, suppress
 
@@ -36,6 +37,8 @@ _log = structlog.get_logger("correlator.worker")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FINISH_SECONDS = 5.0
 _STOP_SECONDS = 10.0
+#: From the signal to the end, whatever hangs: Kubernetes kills after thirty.
+_END_SECONDS = 24.0
 
 
 def run(config: Config) -> int:
@@ -152,6 +155,10 @@ async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int
         # Threads of the consumer may wait for a Kafka that does not answer.
         os._exit(1)
     _log.info("worker stops")
+    # Not all of what is waited for below can be cancelled at any moment.
+    last = threading.Timer(_END_SECONDS, os._exit, (0,))
+    last.daemon = True
+    last.start()
     try:
         await asyncio.wait_for(app.correlate.finish(), _FINISH_SECONDS)
         await asyncio.wait_for(app.consumer.commit(), _FINISH_SECONDS)
@@ -159,6 +166,7 @@ async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int
         _log.warning("stopped without a last snapshot", error=f"{type(error).__name__}: {error}")
     if not await _halt(app, starting):
         os._exit(0)
+    last.cancel()
     _log.info("worker stopped")
     return 0
 
