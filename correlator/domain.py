@@ -217,13 +217,13 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     into: str | None = None  # merge: the incident it belongs to
     services: list[str] = []  # split: the services whose alerts are another incident
 
+    def __post_init__(self) -> None:
+        """Check the instant: to decode a word that has none is an error like any other."""
+        _ = self.said_at
+
     @property
     def said_at(self) -> int:
-        """When it was said.
-
-        Raises:
-            ValueError: `at` is no instant.
-        """
+        """When it was said, milliseconds since the epoch."""
         return instant_of(datetime.fromisoformat(self.at))
 
 

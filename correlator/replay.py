@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -48,8 +48,15 @@ def rejection(number: int, data: bytes, error: InputError, redaction: Redaction)
         return Rejection(line=number, reason=error.reason, detail=detail, text=None, base64=encoded)
 
 
+class Named(NamedTuple):
+    """An alert of a line: as the engine gets it, and as it was sent."""
+
+    event: AlertEvent
+    alert: ParsedAlert
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a line nobody could use."""
+    """What of a line nobody could use; `event_id` may be seen, `data` holds what secrets it had."""
 
     event_id: str
     data: bytes
@@ -73,25 +80,28 @@ class Arrivals:
         self._now = 0
         self.max_line_bytes = config.worker.max_event_bytes
 
-    def read(self, number: int, data: bytes) -> Iterator[AlertEvent | Refusal]:
+    def read(self, number: int, data: bytes) -> Iterator[Named | Refusal]:
         """Yield what one line holds, a message of any format; `number` counts from one."""
         place = f"line-{number}"
         if len(data) > self.max_line_bytes:
             error = InputError("too_large", f"more than {self.max_line_bytes} bytes")
-            yield Refusal(event_id=place, data=data, error=error)
+            yield self._refusal(place, data, error)
             return
         contents, observed_at = self._read(data)
         self._count_notices(contents.notices)
         is_clean = self._namer.are_clean(contents.events)
         for read in contents.events:
             try:
-                event = self._named(read, read.id(place), observed_at, is_clean)
+                named = self._named(read, read.id(place), observed_at, is_clean)
             except InputError as error:
                 name = read.id(place) if len(contents.events) > 1 else place
-                yield Refusal(event_id=name, data=read.data, error=error)
+                yield self._refusal(name, read.data, error)
             else:
-                self._now = event.observed_at
-                yield event
+                self._now = named.event.observed_at
+                yield named
+
+    def _refusal(self, event_id: str, data: bytes, error: InputError) -> Refusal:
+        return Refusal(event_id=self.redaction.identity(event_id), data=data, error=error)
 
     def _read(self, data: bytes) -> tuple[Contents, int]:
         """Return what a line holds, and when it arrives."""
@@ -109,13 +119,13 @@ class Arrivals:
     def _jumps(self, alert: ParsedAlert) -> bool:
         return self._now > 0 and arrival_of(alert) > self._now + _MAX_JUMP_MS
 
-    def _named(self, read: Read, event_id: str, observed_at: int, is_clean: bool) -> AlertEvent:
+    def _named(self, read: Read, event_id: str, observed_at: int, is_clean: bool) -> Named:
         alert = read.event
         if isinstance(alert, InputError):
             raise alert
         if self._jumps(alert):
             raise InputError("bad_timestamp", "arrives more than a year after all before it")
-        return self._namer.name(alert, event_id=event_id, observed_at=observed_at, is_clean=is_clean)
+        return Named(self._namer.name(alert, event_id=event_id, observed_at=observed_at, is_clean=is_clean), alert)
 
 
 class Replay:
@@ -149,7 +159,7 @@ class Replay:
             if isinstance(read, Refusal):
                 self._reject(number, read)
             else:
-                self._take(read)
+                self._take(read.event)
 
     def finish(self) -> Summary:
         """Let time go on until nothing is pending, and count up."""
@@ -173,8 +183,7 @@ class Replay:
         self.summary.rejected += 1
         if self._rejected is not None:
             write(self._rejected, rejection(number, refusal.data, refusal.error, self._arrivals.redaction))
-        shown = self._arrivals.redaction.identity(refusal.event_id)
-        self._sinks.assignments.decided(shown, None, Disposition.REJECTED, refusal.error.reason)
+        self._sinks.assignments.decided(refusal.event_id, None, Disposition.REJECTED, refusal.error.reason)
 
 
 class LogReplay:

@@ -1,4 +1,4 @@
-"""Incidents that operators have ended: what of them may still page, and what is remembered when they are over."""
+"""Incidents after their end: what still pages of those that operators ended, and the ids that no other may have."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
 from correlator.engine import background, episodes, nodes, operators, pins, warmth
@@ -325,8 +323,7 @@ class Engine:
         if memory is None:
             memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         forest = plant(live, self._paths, self._explainer(scope), published, memory)
-        forest = msgspec.structs.replace(forest, trees=list(pins.regroup(forest, live)))
-        return self._lifecycle(scope).follow(forest, live)
+        return self._lifecycle(scope).follow(pins.regroup(forest, live), live)
 
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now

@@ -6,16 +6,18 @@ what explains it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+import msgspec
 
 from correlator.engine.forest import Forest, Tree
 from correlator.engine.state import Node
 
 
-def regroup(forest: Forest, nodes: Mapping[int, Node]) -> Sequence[Tree]:
-    """Return the trees of a forest, cut and joined by the pins of its nodes."""
+def regroup(forest: Forest, nodes: Mapping[int, Node]) -> Forest:
+    """Return a forest with its trees cut and joined by the pins of its nodes."""
     if not any(node.pin for node in nodes.values()):
-        return forest.trees
+        return forest
     joined: dict[str, list[Tree]] = {}
     trees: list[Tree] = []
     for tree in forest.trees:
@@ -28,7 +30,7 @@ def regroup(forest: Forest, nodes: Mapping[int, Node]) -> Sequence[Tree]:
         trees.append(
             _tree({key: share for piece in pieces for key, share in zip(piece.nodes, piece.shares, strict=True)})
         )
-    return sorted(trees, key=lambda tree: tree.nodes[0])
+    return msgspec.structs.replace(forest, trees=sorted(trees, key=lambda tree: tree.nodes[0]))
 
 
 def _pieces(tree: Tree, parents: Mapping[int, int], nodes: Mapping[int, Node]) -> dict[str, Tree]:

@@ -30,10 +30,11 @@ def from_alerts(config: Config, graph: ServiceGraph, source: IO[bytes]) -> Itera
         for read in arrivals.read(number, line) if line.strip() else ():
             if isinstance(read, Refusal):
                 continue
+            event = read.event
             if first:
-                yield Step(0, log.TopologyVersion(at=read.observed_at, version=graph.version))
+                yield Step(0, log.TopologyVersion(at=event.observed_at, version=graph.version))
                 first = False
-            yield Step(0, log.Alerts(at=read.observed_at, events=[read]))
+            yield Step(0, log.Alerts(at=event.observed_at, events=[event]))
 
 
 def from_dump(source: IO[bytes]) -> Iterator[Step]:

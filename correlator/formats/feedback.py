@@ -52,7 +52,16 @@ def is_incident_id(text: str) -> bool:
 
 
 def read(data: bytes, *, arrived_at: int, delivery: str, source: FeedbackSource) -> Feedback:
-    """Read one document.
+    """Read one document, as `meant` takes it.
+
+    Raises:
+        InputError: it is none, or lacks what its action needs.
+    """
+    return meant(decoded(data, _decoder), arrived_at=arrived_at, delivery=delivery, source=source)
+
+
+def meant(word: Word, *, arrived_at: int, delivery: str, source: FeedbackSource) -> Feedback:
+    """Return what a document means.
 
     Args:
         arrived_at: milliseconds; nothing is said later than it arrives.
@@ -60,9 +69,8 @@ def read(data: bytes, *, arrived_at: int, delivery: str, source: FeedbackSource)
         source: how it came, where that is not said.
 
     Raises:
-        InputError: it is none, or lacks what its action needs.
+        InputError: it lacks what its action needs.
     """
-    word = decoded(data, _decoder)
     needed = _NEEDS.get(word.action)
     if needed is not None and not getattr(word, needed):
         raise InputError("missing_field", f"missing field `{needed}`, without which {word.action} says nothing")

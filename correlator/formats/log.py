@@ -94,9 +94,6 @@ def decode(data: bytes) -> Record:
         LogError: it is none.
     """
     try:
-        record = _decoder.decode(data)
-        if isinstance(record, Said):
-            record.feedback.said_at  # noqa: B018  a record whose time is none must not end the engine
-        return record
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LogError(f"not a record of the event log: {error}") from None

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from correlator.config import Config
-from correlator.domain import IncidentEvent
+from correlator.domain import Feedback, IncidentEvent
 from correlator.pager.hours import hour_class, rules_of
 from correlator.report import reading, rendering
 from correlator.report.account import Hours, Period, Report, report
-from correlator.report.stories import Feedback, Story, conflicts, instant, stories
+from correlator.report.stories import Story, conflicts, instant, stories
 from topology.graph import ServiceGraph
 
 DAY_MS = 86_400_000

@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from correlator.config import Config
-from correlator.domain import AlertEvent, Disposition, IncidentEvent, Severity
+from correlator.domain import AlertEvent, Disposition, Feedback, FeedbackSource, IncidentEvent, Severity
 from correlator.errors import ConfigError, InputError, LogError
 from correlator.formats import log
-from correlator.formats.alert import ParsedAlert
-from correlator.formats.mapped import formats_of
-from correlator.formats.naming import Namer
-from correlator.formats.reading import Formats, arrival
+from correlator.formats.feedback import Word, meant
+from correlator.formats.instants import LATEST
+from correlator.replay import Arrivals, DumpedRecord, Refusal
 from correlator.report.noise import Fate, fires
-from correlator.report.stories import Feedback, instant
+from correlator.report.stories import instant
 from correlator.sinks import Assignment
 from topology.graph import ServiceGraph
 
@@ -25,14 +24,7 @@ T = TypeVar("T")
 _APART = "the assignments are not of these alerts: no event {!r} follows"
 
 
-class _Dumped(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `correlator dump`."""
-
-    offset: int
-    value: msgspec.Raw
-
-
-_dumped = msgspec.json.Decoder(_Dumped)
+_dumped = msgspec.json.Decoder(DumpedRecord)
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +50,15 @@ def feedback(lines: Iterable[bytes], source: str) -> Iterator[Feedback]:
     """Read what humans said, one record a line, or a dump of the topic.
 
     Raises:
-        ConfigError: a line is neither.
+        ConfigError: a line is neither, or does not say when.
     """
-    for number, word in _records(lines, source, Feedback):
-        _check(source, number, (word.at,))
-        yield word
+    for number, word in _records(lines, source, Word):
+        try:
+            if word.at is None:
+                raise InputError("missing_field", "missing field `at`")
+            yield meant(word, arrived_at=LATEST, delivery=f"line-{number}", source=FeedbackSource.TOPIC)
+        except InputError as error:
+            raise ConfigError(source, [f"line {number}: {error.detail}"]) from None
 
 
 def fates(assignments: Iterable[bytes], source: str, arrived: Iterable[Arrived] | None) -> Iterator[Fate]:
@@ -87,27 +83,13 @@ def fates(assignments: Iterable[bytes], source: str, arrived: Iterable[Arrived] 
 
 def alerts(lines: Iterable[bytes], config: Config, graph: ServiceGraph) -> Iterator[Arrived]:
     """Read alerts of any format, a message a line, as a replay names and orders them."""
-    formats, namer = Formats(formats_of(config)), Namer(config.naming, graph)
-    now = 0
+    arrivals = Arrivals(config, graph, lambda notices: None)
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if len(line) > config.worker.max_event_bytes:
-            yield Arrived(id=f"line-{number}")
-            continue
-        contents = formats.read(line, arrived_at=now or None)
-        now = max(now, arrival(contents.alerts) or 0)
-        for read in contents.events:
-            event_id = read.id(f"line-{number}")
-            if not isinstance(read.event, ParsedAlert):
-                yield Arrived(id=event_id if len(contents.events) > 1 else f"line-{number}")
-                continue
-            try:
-                event = namer.name(read.event, event_id=event_id, observed_at=now)
-            except InputError:
-                yield Arrived(id=event_id if len(contents.events) > 1 else f"line-{number}")
+        for read in arrivals.read(number, line) if line.strip() else ():
+            if isinstance(read, Refusal):
+                yield Arrived(id=read.event_id)
             else:
-                yield Arrived(id=event_id, event=event, cluster=read.event.labels.get("cluster", ""))
+                yield Arrived(id=read.event.id, event=read.event, cluster=read.alert.labels.get("cluster", ""))
 
 
 def logged(lines: Iterable[bytes], source: str) -> Iterator[Arrived]:

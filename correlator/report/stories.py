@@ -7,29 +7,14 @@ from datetime import datetime
 
 import msgspec
 
-from correlator.domain import Action, IncidentEvent, Severity, instant_of
+from correlator.domain import Action, Feedback, FeedbackAction, IncidentEvent, Severity, instant_of
 
 #: The word for what has no owner.
 NO_TEAM = "-"
 
 
-class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a feedback file: what a human did with an incident, and when (RFC 3339)."""
-
-    incident_id: str
-    action: str
-    at: str
-    by: str | None = None
-    source: str = ""
-    id: str = ""
-    to: str | None = None
-    root: str | None = None
-    into: str | None = None
-    services: list[str] = []
-
-
 #: What only a human does who takes an incident seriously.
-_TAKEN = frozenset({"acknowledge", "reassign", "resolve", "useful", "wrong_root", "merge", "split"})
+_TAKEN = frozenset(FeedbackAction) - {FeedbackAction.NOISE, FeedbackAction.UNACKNOWLEDGE}
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +49,12 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     def taken(self) -> bool:
         """True where a human acted on it and did not call it noise."""
         actions = {word.action for word in self.feedback}
-        return "noise" not in actions and (bool(actions & _TAKEN) or self.acknowledged_at is not None)
+        return FeedbackAction.NOISE not in actions and (bool(actions & _TAKEN) or self.acknowledged_at is not None)
 
     @property
     def reassigned(self) -> bool:
         """True where a human gave it to somebody else than its team."""
-        return any(word.action == "reassign" and word.to != self.team for word in self.feedback)
+        return any(word.action is FeedbackAction.REASSIGN and word.to != self.team for word in self.feedback)
 
     @property
     def severity(self) -> Severity:
@@ -102,12 +87,11 @@ def conflicts(events: Iterable[IncidentEvent]) -> list[str]:
 
 def _by_incident(feedback: Sequence[Feedback]) -> Mapping[str, tuple[Feedback, ...]]:
     """Return what was said of each incident in the order of time; a delivery that is repeated counts once."""
-    found: dict[str, dict[tuple[str, ...], Feedback]] = {}
+    found: dict[str, dict[str, Feedback]] = {}
     for word in feedback:
-        key = (word.source, word.id) if word.id else (word.action, word.at, word.by or "", word.to or "")
-        found.setdefault(word.incident_id, {}).setdefault(key, word)
+        found.setdefault(word.incident_id, {}).setdefault(word.id, word)
     return {
-        incident_id: tuple(sorted(words.values(), key=lambda word: (instant(word.at), word.id, word.action)))
+        incident_id: tuple(sorted(words.values(), key=lambda word: (word.said_at, word.id)))
         for incident_id, words in found.items()
     }
 
@@ -119,7 +103,7 @@ def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> 
     if history[0].revision > 1 and not any(page.action is Action.OPENED for page in pages):
         pages.insert(0, _page(history[0], opened_at, Action.OPENED))
     acknowledged = [instant(event.published_at) for event in history if event.action is Action.ACKNOWLEDGED]
-    acknowledged += [instant(word.at) for word in feedback if word.action == "acknowledge"]
+    acknowledged += [word.said_at for word in feedback if word.action is FeedbackAction.ACKNOWLEDGE]
     over = last.action in (Action.RESOLVED, Action.MERGED)
     return Story(
         incident=last,

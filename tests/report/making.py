@@ -11,6 +11,7 @@ from correlator.domain import (
     Action,
     AlertCounts,
     Disposition,
+    Feedback,
     IncidentEvent,
     IncidentStatus,
     Owner,
@@ -21,7 +22,7 @@ from correlator.domain import (
 )
 from correlator.report.account import Hours
 from correlator.report.noise import Fate
-from correlator.report.stories import Feedback, instant
+from correlator.report.stories import instant
 
 #: A Monday, midnight UTC.
 MONDAY = instant("2026-03-02T00:00:00Z")
@@ -95,7 +96,8 @@ def fate(
 
 
 def said(action: str, at: int = MONDAY + MINUTE, incident_id: str = "incident-1", **more: object) -> Feedback:
-    return msgspec.convert({"incident_id": incident_id, "action": action, "at": rfc3339(at), **more}, Feedback)
+    told = {"incident_id": incident_id, "action": action, "at": rfc3339(at), "source": "http", "id": f"{action}@{at}"}
+    return msgspec.convert({**told, **more}, Feedback)
 
 
 def _hour_class(team: str, at: int) -> HourClass:
