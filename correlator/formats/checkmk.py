@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 
 from correlator.domain import Severity, Status
-from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of, plain
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
+from correlator.formats.notifications import told_by
 
-_STATUSES = {"PROBLEM": Status.FIRING, "RECOVERY": Status.RESOLVED}
 _NOTICES = {
     "ACKNOWLEDGEMENT": "acknowledged",
     "FLAPPINGSTART": "flapping",
@@ -61,14 +60,10 @@ def _recognises(document: Document, headers: Headers) -> bool:
 
 def _read(payload: Payload) -> list[Element]:
     notification = shaped(payload.document, _Notification)
-    # `ALERTHANDLER (OK)`
-    word = notification.notificationtype.upper().partition(" ")[0]
-    if word in _NOTICES:
-        return [Notice(_NOTICES[word])]
-    if word not in _STATUSES:
-        words = ", ".join((*_STATUSES, *_NOTICES))
-        raise InputError("wrong_value", f"NOTIFY_NOTIFICATIONTYPE: {word[:40]!r} is none of {words}")
-    status, host, check = _STATUSES[word], notification.hostname, notification.servicedesc or None
+    status = told_by(notification.notificationtype, _NOTICES, field="NOTIFY_NOTIFICATIONTYPE")
+    if isinstance(status, Notice):
+        return [status]
+    host, check = notification.hostname, notification.servicedesc or None
     host_state = _state(notification.hoststate)
     changed_at = _changed_at(payload, notification)
     output = notification.serviceoutput if check else notification.hostoutput

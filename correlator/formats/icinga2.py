@@ -15,6 +15,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import counted
+from correlator.formats.notifications import told_by
 
 #: States of services. UNKNOWN is a check that could not tell.
 _SERVICE: dict[float, Severity] = {1: Severity.WARNING, 2: Severity.CRITICAL, 3: Severity.UNKNOWN}
@@ -39,7 +40,6 @@ _NOTICES = {
     "ObjectModified": "object",
     "ObjectDeleted": "object",
 }
-_NOTIFICATIONS = {"PROBLEM": Status.FIRING, "RECOVERY": Status.RESOLVED}
 _NOTIFICATION_NOTICES = {
     "ACKNOWLEDGEMENT": "acknowledged",
     "DOWNTIMESTART": "downtime",
@@ -110,15 +110,12 @@ def _state_change(payload: Payload, event: _Event) -> Element:
 
 
 def _notification(payload: Payload, event: _Event) -> Element:
-    word = (event.notification_type or "").upper()
-    if word in _NOTIFICATION_NOTICES:
-        return Notice(_NOTIFICATION_NOTICES[word])
-    if word not in _NOTIFICATIONS:
-        words = ", ".join((*_NOTIFICATIONS, *_NOTIFICATION_NOTICES))
-        raise InputError("wrong_value", f"notification_type: {word[:40]!r} is none of {words}")
+    status = told_by(event.notification_type or "", _NOTIFICATION_NOTICES, field="notification_type")
+    if isinstance(status, Notice):
+        return status
     result = event.check_result or _Result()
     severity = (_SERVICE if event.service else _HOST_CHECK).get(result.state or 0)
-    return _alert(payload, event, _NOTIFICATIONS[word], severity)
+    return _alert(payload, event, status, severity)
 
 
 def _alert(payload: Payload, event: _Event, status: Status, severity: Severity | None) -> ParsedAlert:

@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 
 from correlator.domain import Severity, Status
-from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of, plain
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
+from correlator.formats.notifications import told_by
 
-_STATUSES = {"PROBLEM": Status.FIRING, "RECOVERY": Status.RESOLVED}
 _NOTICES = {
     "ACKNOWLEDGEMENT": "acknowledged",
     "FLAPPINGSTART": "flapping",
@@ -52,19 +51,14 @@ def _recognises(document: Document, headers: Headers) -> bool:
 
 def _read(payload: Payload) -> list[Element]:
     notification = shaped(payload.document, _Notification)
-    # Custom notifications and downtimes may say more in brackets.
-    word = notification.notification_type.upper().partition(" ")[0]
-    if word in _NOTICES:
-        return [Notice(_NOTICES[word])]
-    if word not in _STATUSES:
-        words = ", ".join((*_STATUSES, *_NOTICES))
-        raise InputError("wrong_value", f"notification_type: {word[:40]!r} is none of {words}")
+    status = told_by(notification.notification_type, _NOTICES, field="notification_type")
+    if isinstance(status, Notice):
+        return [status]
     # A macro without a value is left as it stands, or empty.
     service = notification.service if notification.service and not notification.service.startswith("$") else None
     state = ((notification.state if service else None) or notification.host_state or notification.state or "").upper()
     changed = plain(notification.last_state_change)
     changed_at = told(changed, "last_state_change") if changed and changed != "0" else payload.arrival()
-    status = _STATUSES[word]
     name = service or _HOST_CHECK_NAME
     return [
         ParsedAlert(

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,11 +16,11 @@ from typing import Any
 import pytest
 
 from correlator.config import Config
-from correlator.devkafka import Broker, Listener, Security, free_ports
+from correlator.devkafka import Broker, Listener, free_ports
 from correlator.errors import CorrelatorError
 from correlator.shell.topics import verify
-from tests.brokers import started
 from tests.integration.certificates import Authority
+from tests.integration.secured import secured_broker, unsigned_token
 from tests.integration.workers import REPOSITORY, World, storm, wait_for
 
 PASSWORD = "a-password-that-nobody-logs"
@@ -45,7 +44,7 @@ class Secured:
             return self.broker.address(Listener.SSL), {"security_protocol": "SSL", **tls, **files}
         address = self.broker.address(Listener.SASL_SSL)
         if mode == "oauth-file":
-            return address, {**oauth, "oauth_token_file": str(self._file("token", token()))}
+            return address, {**oauth, "oauth_token_file": str(self._file("token", unsigned_token()))}
         if mode == "oauth-server":
             file = str(self._file("client-secret", CLIENT_SECRET))
             identity_there = {"oauth_client_id": "alice", "oauth_client_secret_file": file}
@@ -65,13 +64,6 @@ class Secured:
         return file
 
 
-def token() -> str:
-    """Return a token that nobody signed (RFC 7519 section 6), which a broker for development takes."""
-    now = time.time()
-    parts = ({"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + 600})
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
-
-
 class AuthorizationServer(BaseHTTPRequestHandler):
     """Gives tokens to who knows the secret."""
 
@@ -79,7 +71,7 @@ class AuthorizationServer(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         login = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
         known = login == f"alice:{CLIENT_SECRET}"
-        answer = {"access_token": token(), "expires_in": 600} if known else {"error": "invalid_client"}
+        answer = {"access_token": unsigned_token(), "expires_in": 600} if known else {"error": "invalid_client"}
         self.send_response(200 if known else 401)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
@@ -92,15 +84,9 @@ class AuthorizationServer(BaseHTTPRequestHandler):
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder)
-    security = Security(
-        users={"alice": PASSWORD},
-        keystore=authority.issue("broker").both,
-        truststore=authority.certificate,
-        client_certificates=True,
-    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), AuthorizationServer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with started(Broker(security=security)) as broker:
+    with secured_broker(authority, password=PASSWORD) as broker:
         yield Secured(broker, authority, folder, f"http://127.0.0.1:{server.server_port}/token")
     server.shutdown()
     server.server_close()

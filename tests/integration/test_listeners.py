@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from correlator.devkafka import Broker, Listener, Security
-from tests.brokers import started
+from correlator.devkafka import Broker, Listener
 from tests.integration.certificates import Authority, Identity
+from tests.integration.secured import secured_broker, unsigned_token
 
 PASSWORD = "one-of-no-worth"
 
@@ -36,26 +33,14 @@ class Secured:
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("certificates")
     authority = Authority(folder)
-    security = Security(
-        users={"alice": PASSWORD},
-        keystore=authority.issue("broker").both,
-        truststore=authority.certificate,
-        client_certificates=True,
-    )
     stranger = Authority(folder / "strange").issue("stranger")
-    with started(Broker(security=security)) as broker:
+    with secured_broker(authority, password=PASSWORD) as broker:
         yield Secured(broker, authority, authority.issue("client"), stranger)
 
 
 class Unsigned(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
-    """A token that nobody signed: `alg` none, and so an empty signature."""
-
     async def token(self) -> str:
-        now = time.time()
-        parts = ({"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + 300})
-        return (
-            ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
-        )
+        return unsigned_token()
 
 
 async def topics(address: str, **settings: Any) -> list[str]:
