@@ -48,9 +48,10 @@ async def create_topic(kafka: Broker, name: str, *, copies: int = 1, **configs: 
 
 async def produce(kafka: Broker, topic: str, values: list[bytes], *, at: int | None = None) -> None:
     """Return when all replicas in sync have acknowledged every value."""
-    # A node that hangs is asked until the others take its place, which may take a busy machine a while.
+    # A node that hangs is asked again until the others take its place, which may take a busy machine a while; what it
+    # has written after all is not written twice.
     async with AIOKafkaProducer(
-        bootstrap_servers=kafka.bootstrap_servers, acks="all", request_timeout_ms=20_000
+        bootstrap_servers=kafka.bootstrap_servers, acks="all", enable_idempotence=True, request_timeout_ms=20_000
     ) as producer:
         producer._message_accumulator._batch_ttl = 180
         for value in values:
