@@ -118,11 +118,12 @@ class Formats:
             found.append((payload, error))
             return
         for element in elements:
-            if isinstance(element, Notice | Enclosed) and element.envelope is not None:
-                contents.envelopes.append(element.envelope)
             if isinstance(element, ParsedAlert):
                 found.append((payload, element))
-            elif isinstance(element, Notice):
+                continue
+            if not isinstance(element, Refusal) and element.envelope is not None:
+                contents.envelopes.append(element.envelope)
+            if isinstance(element, Notice):
                 key = (chosen.name, element.word)
                 contents.notices[key] = contents.notices.get(key, 0) + element.count
                 if element.text:

@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry
 
 from correlator.config import Config
 from correlator.devkafka import free_ports
+from correlator.secrets import secrets_of
 from correlator.shell.http.feedback import FeedbackIntake
 from correlator.shell.http.gate import gate_of
 from correlator.shell.http.intake import Intake
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.pagerduty import AlertKeys
 from correlator.shell.http.refusal import unavailable
-from correlator.shell.http.secrets import secrets_of
 from correlator.shell.http.sns import Download, signatures_of
 from correlator.shell.web import application, serving
 
