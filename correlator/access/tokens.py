@@ -53,7 +53,7 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]
         try:
             token = of_file("kafka.oauth_token_file", self._file).strip()
         except ConfigError as error:
-            raise TokenError(f"no token: {error}") from None
+            raise TokenError(f"no token: {error.problems[0]}") from None
         if not token:
             raise TokenError(f"no token: {self._file} is empty")
         if not token.isascii():
