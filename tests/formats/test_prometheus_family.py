@@ -50,6 +50,10 @@ def test_an_alert_has_one_fingerprint_by_webhook_post_and_event_recorder() -> No
     by_webhook = {one.fingerprint for one in alerts(payload("alertmanager_webhook_v4_firing"))}
     assert by_webhook == {one.fingerprint for one in alerts(payload("alertmanager_api_v2_post_alerts"))}
     assert alert(EXAMPLES["alertmanager-events"]).fingerprint in by_webhook
+
+
+def test_what_the_real_event_recorder_tells_has_the_fingerprint_of_the_webhook() -> None:
+    by_webhook = {one.fingerprint for one in alerts(EXAMPLES["alertmanager"])}
     recorded = alert(payload("alertmanager_event_recorder_alert_created"))
     assert recorded.fingerprint in by_webhook
     assert alert(payload("alertmanager_event_recorder_alert_resolved")).fingerprint == recorded.fingerprint

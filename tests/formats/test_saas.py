@@ -234,6 +234,9 @@ def test_an_alert_of_opsgenie_is_read_with_times_in_two_units() -> None:
     closed = alert(opsgenie("Close"))
     assert (closed.status, closed.starts_at, closed.ends_at) == (Status.RESOLVED, START + 288, AT - 19_712)
     assert closed.fingerprint == one.fingerprint
+
+
+def test_a_real_alert_of_opsgenie_is_read() -> None:
     real = alert(payload("opsgenie_outgoing_webhook_create"))
     assert (real.starts_at, real.severity, real.service) == (1_502_709_956_288, Severity.WARNING, "Server")
 
