@@ -13,6 +13,7 @@ import pytest
 from correlator.devkafka import Broker, free_ports
 from tests.integration import peers
 from tests.integration.workers import Worker, World, wait_for
+from tests.shell.http.amazon import CERTIFICATE, notification, sealed
 from tests.shell.http.authority import Authority
 
 #: Times short enough for a test; the wall clock, since Prometheus has no other.
@@ -142,6 +143,24 @@ def test_a_worker_without_partitions_takes_alerts_and_the_one_with_them_correlat
         # It has no partition, and takes alerts all the same.
         assert post(other.port, "/webhooks/prometheus", ALERT)[0] == 200
         assert other.metric('correlator_http_requests_total{format="prometheus",status="200"}') >= 1
+    finally:
+        world.close()
+
+
+@pytest.mark.long
+def test_an_alarm_that_amazon_signed_becomes_an_incident_and_one_that_it_did_not_is_turned_away(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    file = tmp_path / "sns.pem"
+    file.write_bytes(CERTIFICATE)
+    world = World(kafka.bootstrap_servers, tmp_path / "w", clock="wall")
+    try:
+        worker = started(world, "http.sns_signatures=true", f"http.sns_certificate_file={file}").wait_ready()
+        assert post(worker.port, "/webhooks/sns", notification())[0] == 403
+        assert post(worker.port, "/webhooks/sns", sealed(notification()))[0] == 200
+        opened = wait_for(lambda: incidents(world), "the incident")[0]
+        assert opened["root_cause"]["service"] == "checkout"
+        assert worker.metric('correlator_http_refused_total{reason="signature"}') == 1
     finally:
         world.close()
 

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from correlator.config import Config, HttpConfig
 from correlator.errors import ConfigError
 from correlator.shell.http.refusal import Refused, unavailable
 from correlator.shell.http.sns import Certificates, Download, signatures_of
 from tests.formats.vendor_examples import CLOUDWATCH_ALARM, VENDORS
+from tests.shell.http.amazon import CERTIFICATE, CONFIRMATION, KEY, OTHER, TOPIC, URL, certificate, notification, sealed
 from tests.shell.http.server import Server, served
-
-URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
-TOPIC = VENDORS["sns"]["TopicArn"]
-CONFIRMATION = {
-    "Type": "SubscriptionConfirmation", "MessageId": "m", "Token": "t", "TopicArn": TOPIC, "Message": "You have ...",
-    "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription",
-    "Timestamp": "2026-11-23T03:40:00.134Z",
-}  # fmt: skip
-KEY = rsa.generate_private_key(65537, 2048)
-OTHER = rsa.generate_private_key(65537, 2048)
-
-
-def certificate(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(datetime(2026, 1, 1)).not_valid_after(datetime(2027, 1, 1))
-    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
-CERTIFICATE = certificate(KEY)
-
-
-def sealed(document: dict[str, Any], *, version: str = "2", key: rsa.RSAPrivateKey = KEY) -> dict[str, Any]:
-    """Sign an envelope as Amazon documents it, field by field in the order of their names."""
-    names = ["Message", "MessageId"]
-    if document["Type"] == "Notification":
-        names += ["Subject"] if document.get("Subject") is not None else []
-        names += ["Timestamp", "TopicArn", "Type"]
-    else:
-        names += ["SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
-    text = "".join(f"{name}\n{document[name]}\n" for name in names).encode()
-    digest = hashes.SHA1() if version == "1" else hashes.SHA256()
-    signature = base64.b64encode(key.sign(text, padding.PKCS1v15(), digest)).decode()
-    return {**document, "SignatureVersion": version, "Signature": signature, "SigningCertURL": URL}
-
-
-def notification(**fields: Any) -> dict[str, Any]:
-    return {**VENDORS["sns"], **fields}
 
 
 class Amazon:
