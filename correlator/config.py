@@ -287,6 +287,12 @@ class HttpConfig(_Section):
     tls_key_file: Path | None = None
     #: Certificates of the authority that signed those of clients; whoever sends alerts then needs one.
     tls_client_ca_file: Path | None = None
+    #: What comes as of Amazon SNS must bear its signature.
+    sns_signatures: bool = False
+    #: ARNs of the topics that may send; all if empty. Anybody's topic has its messages signed.
+    sns_topics: tuple[str, ...] = ()
+    #: Certificates of Amazon's, PEM, for networks from which they cannot be asked for.
+    sns_certificate_file: Path | None = None
     #: Bytes of posts that are being read or not acknowledged by Kafka, over all clients.
     max_in_flight_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
     body_timeout_seconds: Seconds = 10
@@ -304,6 +310,8 @@ class HttpConfig(_Section):
             raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
         if self.token_env is not None and self.token_file is not None:
             raise ValueError("give token_env or token_file, not both")
+        if not self.sns_signatures and (self.sns_topics or self.sns_certificate_file is not None):
+            raise ValueError("sns_topics and sns_certificate_file need sns_signatures")
         return self
 
 

@@ -23,6 +23,7 @@ from correlator.shell import logs
 from correlator.shell.http.intake import intake_of
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.outbox import Outbox
+from correlator.shell.http.sns import Download
 from correlator.shell.topics import verify
 from correlator.shell.web import application, serving
 
@@ -74,7 +75,14 @@ async def run(bootstrap_servers: str, seconds: float) -> None:
     )
     await verify(config, create=True)
     registry, outbox, clock = CollectorRegistry(), Outbox(config), count(1_795_405_200_000)
-    intake = intake_of(config, environ={}, outbox=outbox, metrics=HttpMetrics(registry), now=lambda: next(clock))
+    intake = intake_of(
+        config,
+        environ={},
+        download=Download(),
+        outbox=outbox,
+        metrics=HttpMetrics(registry),
+        now=lambda: next(clock),
+    )
     nothing: Any = {"why_not_ready": lambda: "", "observe": lambda: None}
     url = f"http://127.0.0.1:{port}/api/v2/alerts"
     async with (

@@ -17,11 +17,11 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 from aiokafka.helpers import create_ssl_context
-from pydantic import SecretStr
 
 from correlator.access.tokens import TokenError, provider
 from correlator.config import KafkaConfig
 from correlator.errors import ConfigError
+from correlator.secrets import of_setting
 
 _ASK_TIMEOUT_SECONDS = 5.0
 
@@ -70,7 +70,7 @@ def tls_context(kafka: KafkaConfig) -> ssl.SSLContext:
 
 
 def _login(kafka: KafkaConfig) -> dict[str, Any]:
-    password = _secret(kafka.sasl_password, kafka.sasl_password_file, "kafka.sasl_password_file")
+    password = of_setting("kafka.sasl_password", kafka.sasl_password, kafka.sasl_password_file)
     missing = [
         f"{what} is missing: set CORRELATOR_KAFKA_{what.upper()}"
         for what, value in (("sasl_username", kafka.sasl_username), ("sasl_password", password))
@@ -79,20 +79,6 @@ def _login(kafka: KafkaConfig) -> dict[str, Any]:
     if missing:
         raise ConfigError("kafka", missing)
     return {"sasl_plain_username": kafka.sasl_username, "sasl_plain_password": password}
-
-
-def _secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
-    """Return a secret from a setting or from a file, whose last line ending is no part of it.
-
-    Raises:
-        ConfigError: the file cannot be read.
-    """
-    if file is None:
-        return value.get_secret_value() if value else None
-    try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(key, [f"{file}: {error}"]) from error
 
 
 async def explained(kafka: KafkaConfig, error: BaseException) -> str:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from correlator.config import KafkaConfig
 from correlator.errors import ConfigError
+from correlator.secrets import of_file, of_setting
 
 _TIMEOUT_SECONDS = 10.0
 #: A token is asked for anew after this share of its life: a request takes time, and so does the broker's check.
@@ -50,11 +51,13 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]
             TokenError: there is none.
         """
         try:
-            token = self._file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenError(f"no token: {self._file}: {_reason(error)}") from None
+            token = of_file("kafka.oauth_token_file", self._file).strip()
+        except ConfigError as error:
+            raise TokenError(f"no token: {error}") from None
         if not token:
             raise TokenError(f"no token: {self._file} is empty")
+        if not token.isascii():
+            raise TokenError(f"no token: {self._file} holds more than ASCII")
         return token
 
 
@@ -161,13 +164,7 @@ def provider(kafka: KafkaConfig) -> AbstractTokenProvider:
 
 
 def _client_secret(kafka: KafkaConfig) -> str:
-    file = kafka.oauth_client_secret_file
-    try:
-        text = file.read_text(encoding="utf-8").strip() if file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("kafka.oauth_client_secret_file", [f"{file}: {_reason(error)}"]) from None
-    if kafka.oauth_client_secret is not None:
-        text = kafka.oauth_client_secret.get_secret_value()
+    text = of_setting("kafka.oauth_client_secret", kafka.oauth_client_secret, kafka.oauth_client_secret_file).strip()
     if not text:
         raise ConfigError("kafka.oauth_client_secret", ["is missing: set CORRELATOR_KAFKA_OAUTH_CLIENT_SECRET"])
     return text

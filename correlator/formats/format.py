@@ -139,22 +139,25 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True):
     """What a message tells that is no alert: a word of the format's own closed set, which is counted and no more.
 
-    `text` is for what a human has to do something about: it is logged.
+    `text` is for what a human has to do something about: it is logged. `envelope` is as of `Enclosed`.
     """
 
     word: str
     count: int = 1
     text: str = ""
+    envelope: Document | None = None
 
 
 class Enclosed(msgspec.Struct, frozen=True, kw_only=True):
     """A message within the message, to be recognised by itself.
 
     `dress` returns what the envelope changes of an alert's fields; `id` is its own, for alerts that have none.
+    `envelope` is what encloses it, as it came, of a sender that signs its envelopes: empty if this one has none.
     """
 
     payload: Payload
     id: str | None = None
+    envelope: Document | None = None
     dress: Callable[[ParsedAlert], dict[str, Any]] | None = None
 
 

@@ -11,7 +11,7 @@ import msgspec
 from correlator.errors import InputError
 from correlator.formats import canonical
 from correlator.formats.alert import ParsedAlert
-from correlator.formats.format import Enclosed, Format, Headers, Notice, Payload, Refusal, decoded
+from correlator.formats.format import Document, Enclosed, Format, Headers, Notice, Payload, Refusal, decoded
 from correlator.formats.table import FORMATS
 
 #: The header of a message that names its format.
@@ -55,6 +55,8 @@ class Contents(msgspec.Struct, kw_only=True):
     said: list[tuple[str, str, str]] = []
     #: The format of each message within the message.
     formats: list[str] = []
+    #: Of senders that sign them: whoever wants to know who sent it has them checked.
+    envelopes: list[Document] = []
 
     @property
     def alerts(self) -> list[ParsedAlert]:
@@ -118,7 +120,10 @@ class Formats:
         for element in elements:
             if isinstance(element, ParsedAlert):
                 found.append((payload, element))
-            elif isinstance(element, Notice):
+                continue
+            if not isinstance(element, Refusal) and element.envelope is not None:
+                contents.envelopes.append(element.envelope)
+            if isinstance(element, Notice):
                 key = (chosen.name, element.word)
                 contents.notices[key] = contents.notices.get(key, 0) + element.count
                 if element.text:

@@ -73,18 +73,32 @@ def _record(payload: Payload, record: object, at: str) -> Element:
     if isinstance(record, dict) and "Sns" in record:
         return _envelope(payload, record["Sns"], f"{at}.Sns")
     queued = shaped(record, _SqsRecord, at=at)
-    return Enclosed(payload=_inside(queued.body, payload.arrived_at), id=queued.message_id)
+    inside = _inside(queued.body, payload.arrived_at)
+    if _is_envelope(inside):
+        # Not left to be recognised: another format must not take it for its own, past the signature.
+        return _envelope(inside, inside.document, f"{at}.body")
+    return Enclosed(payload=inside, id=queued.message_id, envelope={})
+
+
+def _is_envelope(payload: Payload) -> bool:
+    try:
+        document = payload.document
+    except InputError:
+        return False
+    return isinstance(document, dict) and "TopicArn" in document and recognises(document, payload.headers)
 
 
 def _envelope(payload: Payload, document: object, at: str) -> Element:
     if isinstance(document, dict) and document.get("Type") in _CONTROL:
-        return _confirmation(shaped(document, _Confirmation, at=at))
+        notice = _confirmation(shaped(document, _Confirmation, at=at))
+        return msgspec.structs.replace(notice, envelope=document)
     envelope = shaped(document, _Message, at=at)
     if envelope.message.lstrip()[:1] not in ("{", "["):
         raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {envelope.message[:80]!r}")
     # Where nothing tells its arrival, that is when it was sent.
     arrived_at = _sent_at(envelope) if payload.arrived_at is None else payload.arrived_at
-    return Enclosed(payload=_inside(envelope.message, arrived_at), id=envelope.message_id)
+    inside = _inside(envelope.message, arrived_at)
+    return Enclosed(payload=inside, id=envelope.message_id, envelope=document if isinstance(document, dict) else {})
 
 
 def _inside(text: str, arrived_at: int | None) -> Payload:

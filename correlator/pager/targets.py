@@ -39,6 +39,7 @@ from correlator.pager.routes import Routes
 from correlator.pager.slack import SlackBot, SlackWebhook
 from correlator.pager.transports import Topics, http_transport, text_transport
 from correlator.pager.webhook import Webhook, signing_key
+from correlator.secrets import of_variable
 
 log = structlog.get_logger("correlator.pager")
 
@@ -211,10 +212,11 @@ class _Builder:
         return class_of(self.pager.quiet_hours, event.owner.team if event.owner else None, now)
 
     def _secret(self, variable: str, key: str) -> str:
-        value = self.environ.get(variable, "").strip()
-        if not value:
-            self.problems.append(f"{key}: the environment variable {variable} is not set")
-        return value
+        try:
+            return of_variable(key, variable, self.environ)
+        except ConfigError as error:
+            self.problems.append(str(error))
+            return ""
 
     def _check(self, address: str, key: str) -> None:
         if not address.startswith(("http://", "https://")):

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import aiohttp
 
 from correlator.config_topology import DatadogSource, HttpSource, KeepSource, PagerDutySource, UrlSource
-from correlator.errors import ConfigError, SourceError
+from correlator.errors import SourceError
+from correlator.secrets import of_variable
 
 #: A catalog of 10,000 entities is some 30 MB in pages of 500; no page is near this.
 _MAX_BYTES = 64 << 20
@@ -100,11 +101,7 @@ def headers(source: UrlSource, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _secret(variable: str | None, label: str, environ: Mapping[str, str]) -> str | None:
-    if variable is None:
-        return None
-    if not environ.get(variable):
-        raise ConfigError(f"topology source {label}", [f"the environment variable {variable} is not set"])
-    return environ[variable].strip()
+    return None if variable is None else of_variable(f"topology source {label}", variable, environ)
 
 
 def _pause(retry_after: str | None) -> float:

@@ -25,6 +25,7 @@ from correlator.shell.http import tls
 from correlator.shell.http.feedback import client_of, feedback_intake_of
 from correlator.shell.http.intake import Intake, intake_of
 from correlator.shell.http.outbox import Outbox
+from correlator.shell.http.sns import Download
 from correlator.shell.kafka import wait_until_ready
 from correlator.shell.metrics import Metrics
 from correlator.shell.topics import warn
@@ -86,9 +87,12 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
     metrics = Metrics(CollectorRegistry())
     outbox = Outbox(config)
     client = client_of(config, os.environ)
+    download = Download()
     routes: list[RouteDef] = []
     if config.http.enabled:
-        process.intake = intake_of(config, environ=os.environ, outbox=outbox, metrics=metrics.http, now=wall_clock)
+        process.intake = intake_of(
+            config, environ=os.environ, download=download, outbox=outbox, metrics=metrics.http, now=wall_clock
+        )
         heard = feedback_intake_of(
             config, environ=os.environ, client=client, outbox=outbox, metrics=metrics.http, now=wall_clock
         )
@@ -111,6 +115,8 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
         await _warn_of_topics(config)
         if process.intake is not None:
             await stack.enter_async_context(outbox.running())
+            if config.http.sns_signatures:
+                await stack.enter_async_context(download.running())
             if client is not None:
                 await stack.enter_async_context(client.running())
         process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)

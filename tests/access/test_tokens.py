@@ -112,6 +112,10 @@ async def test_a_token_file_is_read_for_every_connection(tmp_path: Path) -> None
     file.write_text("\n")
     with pytest.raises(TokenError, match="is empty"):
         await provider.token()
+    for data in (b"t\xff", "tökn".encode()):
+        file.write_bytes(data)
+        with pytest.raises(TokenError, match=r"no UTF-8|more than ASCII"):
+            await provider.token()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from correlator.domain import Severity, Status
+from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert
 from correlator.formats.reading import Formats
+from correlator.formats.sns_signature import signed
 from tests.formats.examples import AT, EXAMPLES, alert, alerts, error, payload, read
 from tests.formats.vendor_examples import CLOUDWATCH_ALARM
 
@@ -167,3 +171,39 @@ def test_a_message_that_nobody_dated_arrived_when_it_was_sent() -> None:
     data = json.dumps(envelope(alarm(StateChangeTime=None))).encode()
     (one,) = Formats().read(data).alerts
     assert one.starts_at == AT - 29_866
+
+
+# -- signatures ----------------------------------------------------------------------------------------------------
+
+SIGNATURE = {
+    "SignatureVersion": "1",
+    "Signature": "AAAA",
+    "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
+}
+
+
+def test_the_text_that_is_signed_is_that_of_the_documentation() -> None:
+    told = {"Message": "a\nb", "MessageId": "m", "Timestamp": "t", "TopicArn": "arn"}
+    assert signed({**told, **SIGNATURE, "Type": "Notification", "Subject": "s"}).text == (
+        b"Message\na\nb\nMessageId\nm\nSubject\ns\nTimestamp\nt\nTopicArn\narn\nType\nNotification\n"
+    )
+    confirmation = {**told, **SIGNATURE, "Type": "SubscriptionConfirmation", "Token": "k", "SubscribeURL": "u"}
+    assert signed(confirmation).text == (
+        b"Message\na\nb\nMessageId\nm\nSubscribeURL\nu\nTimestamp\nt\nToken\nk\nTopicArn\narn\n"
+        b"Type\nSubscriptionConfirmation\n"
+    )
+
+
+_KEYS = st.sampled_from(["Type", "TopicArn", "Message", "MessageId", "Subject", "Timestamp", *SIGNATURE])
+_VALUES = (
+    st.none() | st.text() | st.integers() | st.lists(st.text()) | st.sampled_from(["Notification", "1", "2", "\ud800"])
+)
+
+
+@given(st.dictionaries(_KEYS, _VALUES))
+def test_no_envelope_makes_the_signature_fail_otherwise(fields: dict[str, Any]) -> None:
+    for document in (fields, {**envelope(alarm()), **SIGNATURE, **fields}):
+        try:
+            assert signed(document).text
+        except InputError as error:
+            assert error.reason in ("missing_field", "wrong_value")

@@ -68,6 +68,23 @@ def test_an_alert_told_by_post_webhook_and_recorder_is_one_alert() -> None:
     assert [one for _, one in dispositions(result)] == ["opened", "duplicate", "suppressed", "resolved"]
 
 
+def test_a_group_that_is_sent_again_for_hours_pages_once_and_is_no_correlation() -> None:
+    lines = [webhook("firing", 0, "db")]
+    for hour in (4, 8, 12):
+        lines += [tick(60 * hour), webhook("firing", 0, "db")]
+    result = replay([*lines, webhook("resolved", 780, "db")])
+    assert [one for _, one in dispositions(result)] == ["opened", *["suppressed", "duplicate"] * 3, "resolved"]
+    assert [one.action for one in result.published if one.page] == ["opened"]
+
+
+def test_a_resolve_that_overtakes_its_firing_leaves_nothing_open() -> None:
+    post = {"labels": {"alertname": "Down", "service": "db", "severity": "critical"},
+            "startsAt": rfc3339(STARTED), "endsAt": rfc3339(STARTED + 9 * MINUTE)}  # fmt: skip
+    result = replay([webhook("resolved", 2, "db"), json.dumps([post]).encode(), tick(30)])
+    assert [one for _, one in dispositions(result)] == ["stale", "stale", "suppressed"]
+    assert result.published == []
+
+
 def test_a_pair_of_prometheus_fires_until_both_are_well() -> None:
     def post(replica: str, start: float, end: float) -> bytes:
         labels = {"alertname": "Down", "service": "db", "severity": "critical", "replica": replica}
@@ -81,7 +98,8 @@ def test_a_pair_of_prometheus_fires_until_both_are_well() -> None:
     (resolved,) = [
         one for one in result.published if one.incident_id == opened.incident_id and one.action == "resolved"
     ]
-    assert resolved.resolved_at is not None and resolved.resolved_at > rfc3339(STARTED + 4 * MINUTE)
+    # Five minutes after the second of them is well.
+    assert resolved.resolved_at == rfc3339(round(STARTED + 8.5 * MINUTE))
 
 
 def test_a_change_is_context_and_never_pages() -> None:

@@ -49,6 +49,7 @@ def test_the_fingerprint_is_alertmanagers_own() -> None:
 def test_an_alert_has_one_fingerprint_by_webhook_post_and_event_recorder() -> None:
     by_webhook = {one.fingerprint for one in alerts(payload("alertmanager_webhook_v4_firing"))}
     assert by_webhook == {one.fingerprint for one in alerts(payload("alertmanager_api_v2_post_alerts"))}
+    assert alert(EXAMPLES["alertmanager-events"]).fingerprint in by_webhook
     recorded = alert(payload("alertmanager_event_recorder_alert_created"))
     assert recorded.fingerprint in by_webhook
     assert alert(payload("alertmanager_event_recorder_alert_resolved")).fingerprint == recorded.fingerprint

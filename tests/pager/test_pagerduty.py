@@ -10,7 +10,7 @@ from correlator.domain import Action, IncidentEvent, IncidentStatus, Severity
 from correlator.pager.exchange import Delivered, Refused, Reply, Retry
 from correlator.pager.links import Links
 from correlator.pager.mark import NOTHING, Mark, Standing, Step, Verb
-from correlator.pager.pagerduty import MAX_BODY_BYTES, PagerDuty
+from correlator.pager.pagerduty import MAX_BODY_BYTES, MAX_SUMMARY_CHARACTERS, PagerDuty
 from correlator.pager.routes import Routes
 from tests.pager.incidents import acknowledged, incident, paged, resolved, updated
 from tests.pager.recorder import breaches
@@ -156,6 +156,16 @@ def test_no_event_is_larger_than_pagerduty_takes(letter: str) -> None:
     body = PD.request(event, TRIGGER, 0.0).body
     assert len(body) <= MAX_BODY_BYTES
     assert breaches(body) == []
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "😀"])
+def test_a_summary_is_measured_in_characters_and_an_event_in_bytes(letter: str) -> None:
+    whole = letter * MAX_SUMMARY_CHARACTERS
+    assert body_of(incident(page=True, title=whole))["payload"]["summary"] == whole
+    assert body_of(incident(page=True, title=whole + letter))["payload"]["summary"] == whole[:-1] + "…"
+    texts = {str(number): letter * 1000 for number in range(40)}
+    details = body_of(incident(page=True, changes=[texts] * 5))["payload"]["custom_details"]
+    assert ("changes" in details) is (5 * 40 * 1000 * len(letter.encode()) < MAX_BODY_BYTES)
 
 
 def test_what_is_shed_is_said_and_the_root_cause_stays() -> None:

@@ -13,16 +13,16 @@ from aiohttp import ClientError, web
 
 from correlator.config import Config
 from correlator.domain import Feedback, FeedbackSource
-from correlator.errors import ConfigError, InputError
+from correlator.errors import InputError
 from correlator.formats import feedback, pagerduty_webhook
 from correlator.formats.format import Payload
+from correlator.secrets import Secrets, of_variable, secrets_of
 from correlator.shell.http.answers import WEBHOOK, Answer
 from correlator.shell.http.body import Budget, read_body
 from correlator.shell.http.gate import Gate, gate_of
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.pagerduty import SIGNATURE_HEADER, AlertKeys, Client, is_signed
 from correlator.shell.http.refusal import Refused, unusable
-from correlator.shell.http.secrets import Secrets, secrets_of
 
 _log = structlog.get_logger("correlator.worker")
 
@@ -188,9 +188,7 @@ def client_of(config: Config, environ: Mapping[str, str]) -> Client | None:
     name = config.feedback.pagerduty_token_env
     if name is None:
         return None
-    token = environ.get(name, "").strip()
-    if not token:
-        raise ConfigError("feedback.pagerduty_token_env", [f"the environment variable {name} is not set"])
+    token = of_variable("feedback.pagerduty_token_env", name, environ)
     return Client(config.feedback.pagerduty_api_url, token)
 
 

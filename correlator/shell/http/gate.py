@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from correlator.config import HttpConfig
+from correlator.secrets import Secrets, secrets_of
 from correlator.shell.http.refusal import Refused, unavailable
-from correlator.shell.http.secrets import Secrets, secrets_of
 
 #: Clients remembered at once. Beyond that the one seen longest ago is forgotten, and begins anew with a full allowance.
 _CLIENTS = 10_000

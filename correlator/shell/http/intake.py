@@ -22,6 +22,7 @@ from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.openapi import document
 from correlator.shell.http.post import Passed, Post, understand
 from correlator.shell.http.refusal import Refused
+from correlator.shell.http.sns import Download, Signatures, signatures_of
 
 _log = structlog.get_logger("correlator.worker")
 
@@ -44,6 +45,7 @@ class Intake:
 
     Args:
         outbox: has the record when its `send` returns.
+        signatures: checks envelopes of SNS; None where they need not be signed.
         now: the wall clock, milliseconds.
         new_key: makes a key for PagerDuty's senders that leave it to us.
     """
@@ -55,6 +57,7 @@ class Intake:
         gate: Gate,
         outbox: Sends,
         metrics: HttpMetrics,
+        signatures: Signatures | None,
         now: Callable[[], int],
         new_key: Callable[[], str] = lambda: uuid4().hex,
     ) -> None:
@@ -70,6 +73,7 @@ class Intake:
         self._gate = gate
         self._outbox = outbox
         self._metrics = metrics
+        self._signatures = signatures
         self._now = now
         self._new_key = new_key
         self._logged: dict[tuple[str, str], float] = {}
@@ -142,6 +146,8 @@ class Intake:
                 arrived_at=self._now(),
                 new_key=self._new_key,
             )
+            if self._signatures is not None:
+                await self._signatures.check(post.envelopes)
             self._metrics.bytes.labels(post.format).inc(len(body))
             if post.value is not None:
                 kept = True  # until Kafka's client has got rid of it, whatever becomes of the request
@@ -181,15 +187,22 @@ class Intake:
 
 
 def intake_of(
-    config: Config, *, environ: Mapping[str, str], outbox: Sends, metrics: HttpMetrics, now: Callable[[], int]
+    config: Config,
+    *,
+    environ: Mapping[str, str],
+    download: Download,
+    outbox: Sends,
+    metrics: HttpMetrics,
+    now: Callable[[], int],
 ) -> Intake:
     """Return the intake that a configuration describes.
 
     Raises:
-        ConfigError: a secret that it names is not there.
+        ConfigError: a secret or a certificate that it names is not there.
     """
     gate = gate_of(config.http, environ, time.monotonic)
-    return Intake(config, gate=gate, outbox=outbox, metrics=metrics, now=now)
+    signatures = signatures_of(config.http, download, time.monotonic)
+    return Intake(config, gate=gate, outbox=outbox, metrics=metrics, signatures=signatures, now=now)
 
 
 def _has_certificate(request: web.Request) -> bool:

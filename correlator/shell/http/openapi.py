@@ -27,7 +27,7 @@ _ENCODING = {
 _REFUSALS = {
     400: "Nothing of it can be used: what is wrong, and where. Unknown fields never are.",
     401: "The token is missing or wrong.",
-    403: "No client certificate.",
+    403: "No client certificate, or no signature of SNS that holds.",
     408: "The body was sent too slowly.",
     413: "Larger than a record may be, as sent or inflated.",
     415: "An unknown Content-Encoding.",

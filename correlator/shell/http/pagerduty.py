@@ -12,8 +12,8 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
+from correlator.secrets import Secrets
 from correlator.shell.http.refusal import unavailable
-from correlator.shell.http.secrets import Secrets
 
 SIGNATURE_HEADER = "X-PagerDuty-Signature"
 #: PagerDuty waits five seconds for an answer; of these Kafka needs some.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from correlator.config import FormatConfig
 from correlator.errors import InputError
-from correlator.formats.format import Format, Payload
+from correlator.formats.format import Document, Format, Payload
 from correlator.formats.reading import FORMAT_HEADER, Formats
 from correlator.shell.http.answers import Taken
 from correlator.shell.http.endpoints import Endpoint
@@ -25,12 +25,16 @@ _OPENS = {"array": b"[", "object": b"{"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post that is understood. `value` is None where it tells nothing at all, such as an empty list."""
+    """A post that is understood. `value` is None where it tells nothing at all, such as an empty list.
+
+    `envelopes` are those within it whose sender signs them.
+    """
 
     value: bytes | None
     headers: Mapping[str, str]
     format: str
     taken: Taken
+    envelopes: Sequence[Document]
 
 
 class Passed:
@@ -97,6 +101,7 @@ def understand(
         headers=kept,
         format=contents.formats[0] if contents.formats else endpoint.format.name if endpoint.format else _UNKNOWN,
         taken=Taken(events=events, notices=notices, refused=problems, dedup_key=key),
+        envelopes=contents.envelopes,
     )
 
 

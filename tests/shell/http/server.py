@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +15,14 @@ from prometheus_client import CollectorRegistry
 
 from correlator.config import Config
 from correlator.devkafka import free_ports
+from correlator.secrets import secrets_of
 from correlator.shell.http.feedback import FeedbackIntake
 from correlator.shell.http.gate import gate_of
 from correlator.shell.http.intake import Intake
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.pagerduty import AlertKeys
 from correlator.shell.http.refusal import unavailable
-from correlator.shell.http.secrets import secrets_of
+from correlator.shell.http.sns import Download, signatures_of
 from correlator.shell.web import application, serving
 
 NOW = 1_795_405_200_000
@@ -99,6 +100,7 @@ async def served(
     clock: Callable[[], float] = lambda: 0.0,
     tls: ssl.SSLContext | None = None,
     alert_keys: AlertKeys | None = None,
+    download: Callable[[str], Awaitable[bytes]] | None = None,
 ) -> AsyncIterator[Server]:
     """Serve a configuration on a free port."""
     config = config or Config()
@@ -110,6 +112,7 @@ async def served(
         gate=gate_of(config.http, environ or {}, clock),
         outbox=outbox,
         metrics=metrics,
+        signatures=signatures_of(config.http, download or Download(), clock),
         now=lambda: NOW,
         new_key=lambda: f"key-{next(numbers)}",
     )

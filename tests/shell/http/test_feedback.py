@@ -16,10 +16,10 @@ from aiohttp import web
 from correlator.config import Config
 from correlator.devkafka import free_ports
 from correlator.errors import ConfigError
+from correlator.secrets import Secrets
 from correlator.shell.http.feedback import client_of
 from correlator.shell.http.pagerduty import Client, is_signed
 from correlator.shell.http.refusal import Refused
-from correlator.shell.http.secrets import Secrets
 from tests.shell.http.server import NOW, Sent, Server, served
 
 FIRST, SECOND = "0123456789abcdef0123", "aaaaaaaaaaaaaaaaaaaa"

@@ -11,9 +11,9 @@ import pytest
 
 from correlator.config import Config, load
 from correlator.errors import ConfigError
+from correlator.secrets import Secrets
 from correlator.shell.http import tls
 from correlator.shell.http.gate import Rates, Tokens, gate_of
-from correlator.shell.http.secrets import Secrets
 from tests.shell.http.authority import Authority
 from tests.shell.http.server import Server, served
 

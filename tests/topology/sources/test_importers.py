@@ -41,6 +41,13 @@ def test_both_apis_of_jaeger_say_the_same_though_one_counts_in_strings() -> None
     assert [edge.calls for edge in v3.dependencies] == [1203, 990]
 
 
+@pytest.mark.parametrize("body", [b'{"dependencies":[%s]}', b'{"data":[%s]}'])
+@pytest.mark.parametrize("count", [b"1203", b'"1203"'])
+def test_a_count_of_jaeger_is_a_number_whether_or_not_it_is_written_as_one(body: bytes, count: bytes) -> None:
+    (edge,) = jaeger.read(body % (b'{"parent":"a","child":"b","callCount":%s}' % count)).dependencies
+    assert (edge.source, edge.to, edge.calls) == ("a", "b", 1203)
+
+
 @pytest.mark.parametrize("count", ['"18446744073709551615"', "3", '"x"', "null", "-1", "true", "1e999"])
 def test_no_count_makes_a_link_unusable(count: str) -> None:
     body = b'{"dependencies":[{"parent":"a","child":"b","callCount":%s}]}' % count.encode()

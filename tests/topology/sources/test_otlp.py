@@ -98,6 +98,16 @@ def test_every_spelling_of_a_message_says_the_same(change: str) -> None:
     assert edges(read(tree)) == {"web -> api", "api -> cache"}
 
 
+def test_the_halves_of_a_call_meet_though_each_side_spells_ids_in_its_own_way() -> None:
+    # Nothing else tells that the one calls the other.
+    web, api = message(("web", [span(10, 3)]), ("api", [span(11, 2, 10)]))["resourceSpans"]
+    for change in (str, str.upper, _as_bytes):
+        other = api
+        for key in ("traceId", "spanId", "parentSpanId"):
+            other = _changed(other, key, change)
+        assert edges(read({"resourceSpans": [web, other]})) == {"web -> api"}
+
+
 def test_what_a_generic_protobuf_library_writes_is_read() -> None:
     request = ExportTraceServiceRequest()
     json_format.ParseDict(

@@ -39,6 +39,14 @@ def test_a_service_graph_knows_databases_and_turns_messages_round() -> None:
     assert [(service.name, service.kind) for service in findings.services] == [("payments-db", ServiceKind.DATASTORE)]
 
 
+def test_who_reads_messages_depends_on_who_sends_them() -> None:
+    labels = {"client": "checkout", "server": "mailer"}
+    call, message = (
+        prometheus.read_servicegraph([({**labels, "connection_type": kind}, 3)]) for kind in ("", "messaging_system")
+    )
+    assert (edges(call), edges(message)) == ({"checkout -> mailer"}, {"mailer -> checkout (consumes)"})
+
+
 def test_istio_and_linkerd_name_the_same_call_alike() -> None:
     assert edges(prometheus.read_istio(exposed("istio_requests_total"))) == {"checkout -> payments"}
     assert edges(prometheus.read_linkerd(exposed("response_total"))) == {"checkout -> payments"}
