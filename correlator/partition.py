@@ -107,7 +107,7 @@ class Partition:
         if clocks.is_behind(at, written_at):
             self.disbelieved["behind"] += 1
         self._note_ahead(at, written_at)
-        self._told = clocks.ticked(at, written_at, self._told)
+        self._told = clocks.ticked(at, written_at, self._told, self.engine.now)
         return self._told.at
 
     def _arrival(self, at: int, written_at: int | None) -> int:

@@ -35,14 +35,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     written_at: int = 0
 
 
-def ticked(at: int, written_at: int, last: Told) -> Told:
-    """Return the time that a tick tells.
+def ticked(at: int, written_at: int, last: Told, now: int) -> Told:
+    """Return the time that a tick tells where it is `now`: alerts bring time along, too, and may be further than ticks.
 
     Where the clocks agree, it is the worker's. Where they do not, nobody knows which is wrong. Then time goes on from
     what the last tick told by what passed on the brokers' clock since that was written, or to the earlier of the two
-    clocks, whichever is later: no jump that only one of them tells of, and no standstill either.
+    clocks, whichever is later: no jump that only one of them tells of, and no standstill either. It never goes back.
     """
     if is_ahead(at, written_at) or is_behind(at, written_at):
         passed = min(max(written_at - last.written_at, 0), TOLERANCE_MS) if last.written_at else 0
-        at = max(arrival(at, written_at), last.at + passed)
+        at = max(arrival(at, written_at), last.at + passed, now)
     return Told(at=at, written_at=written_at)

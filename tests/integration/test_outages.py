@@ -1,13 +1,18 @@
-"""Kafka away at the start, and killed in between: the worker waits, says so, and nothing is lost."""
+"""Kafka away at the start, killed in between, its disk full: the worker waits, says so, and nothing is lost."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from correlator.devkafka import Broker, free_ports
+from tests.brokers import started
 from tests.integration.workers import World, chain_topology, storm, wait_for, without_repeats
 
 
@@ -44,3 +49,61 @@ def test_kafka_away_at_the_start_and_killed_in_between(kafka: Broker, tmp_path: 
         assert len(said) < 40, "an outage is no flood of lines"
     finally:
         world.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own for a broker, small enough to be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk of its own can be mounted: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte free; return what took them."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(4096))
+    return ballast
+
+
+@pytest.mark.long
+def test_a_disk_that_is_full_where_state_and_log_lie_loses_nothing(disk: Path, tmp_path: Path) -> None:
+    with started(Broker(properties={"log.dirs": str(disk / "kafka")})) as broker:
+        world = World(
+            broker.bootstrap_servers,
+            tmp_path / "w",
+            topology=chain_topology(tmp_path),
+            clock="wall",
+            tick_interval_seconds=0.2,
+        )
+        alert = {"status": "firing", "name": "ServiceDown", "severity": "critical", "starts_at": "2024-01-01T00:00:00Z"}
+
+        def page_for(service: str) -> None:
+            value = json.dumps({**alert, "id": service, "service": service}).encode()
+            world.produce(world.config.kafka.alerts_topic, [value])
+            wait_for(lambda: service.encode() in b"".join(world.incidents()), f"{service} is paged for", seconds=120)
+
+        try:
+            worker = world.start().wait_ready()
+            page_for("s1")
+            ballast = fill(disk)
+            wait_for(lambda: not broker.pids, "the broker gives up")
+            ballast.unlink()
+            broker.restart()
+            if worker.process.poll() is not None:  # it may fail fast, and is started again then
+                worker = world.start()
+            worker.wait_ready()
+            page_for("elsewhere")
+            assert worker.terminate() == 0
+            log = [json.loads(line)["value"] for line in world.dump(world.config.kafka.events_topic)]
+            parts = [part for record in log for part in record.get("records", [record])]
+            assert [event["id"] for part in parts for event in part.get("events", ())] == ["s1", "elsewhere"]
+            assert without_repeats(world.incidents()) == world.expected_of_log()
+        finally:
+            world.close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +242,44 @@ def test_by_the_wall_clock_time_goes_on_by_itself(make: Make, tmp_path: Path) ->
     assert abs(worker.metric('correlator_watermark_delay_seconds{partition="0"}')) < 60
     assert worker.terminate() == 0
     assert world.incidents() == world.expected_of_log()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("off", [86_400, -86_400])
+def test_a_worker_whose_clock_is_a_day_off_pages_and_leaves_time_where_it_belongs(
+    make: Make, tmp_path: Path, off: int
+) -> None:
+    world = make(topology=chain_topology(tmp_path), clock="wall", tick_interval_seconds=0.2)
+    alert = {"status": "firing", "name": "ServiceDown", "severity": "critical", "starts_at": "2024-01-01T00:00:00Z"}
+
+    def opened(service: str) -> dict[str, Any]:
+        values = [json.dumps({**alert, "id": service, "service": service}).encode()]
+        world.produce(world.config.kafka.alerts_topic, values)
+        events = wait_for(
+            lambda: [event for event in map(json.loads, world.incidents()) if service in str(event["root_cause"])],
+            f"the incident of {service} is opened",
+            # Where a clock was ahead, time stands still until the others have made up for its minute.
+            seconds=150,
+        )
+        return dict(events[0])
+
+    first = world.start().wait_ready()
+    wait_for(lambda: b'"tick"' in b"".join(world.dump(world.config.kafka.events_topic)), "the first tick")
+    assert first.terminate() == 0
+    before = time.time()
+    wrong = world.start(clock_off=off).wait_ready()
+    told = opened("s1")
+    direction = "ahead" if off > 0 else "behind"
+    assert wrong.metric(f'correlator_clock_disagreements_total{{direction="{direction}"}}') > 0
+    published = datetime.fromisoformat(told["published_at"]).timestamp()
+    assert before - 60 <= published <= time.time() + 61
+    assert wrong.terminate() == 0
+    right = world.start().wait_ready()
+    opened("elsewhere")
+    delay = 'correlator_watermark_delay_seconds{partition="0"}'
+    wait_for(lambda: abs(right.metric(delay)) < 5, "time is where it belongs")
+    assert right.terminate() == 0
+    assert without_repeats(world.incidents()) == world.expected_of_log()
 
 
 def test_the_log_is_what_the_contract_says(world: World) -> None:

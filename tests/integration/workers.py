@@ -47,13 +47,14 @@ def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = 60) ->
 
 
 class Worker:
-    """A worker process."""
+    """A worker process, by a clock that is off by so many seconds."""
 
-    def __init__(self, config: Path, port: int, log: Path, overrides: Sequence[str] = ()) -> None:
+    def __init__(self, config: Path, port: int, log: Path, overrides: Sequence[str] = (), clock_off: int = 0) -> None:
         self.port = port
         self.log = log
         self._tls: ssl.SSLContext | None = None
-        command = [sys.executable, "-m", "correlator", "worker", "--config", str(config)]
+        program = ["tests.integration.skewed", str(clock_off)] if clock_off else ["correlator"]
+        command = [sys.executable, "-m", *program, "worker", "--config", str(config)]
         for override in (f"worker.web_port={port}", *overrides):
             command += ["--set", override]
         with log.open("ab") as sink:
@@ -152,9 +153,9 @@ class World:
         findings = asyncio.run(verify(self.config, create=True))
         assert not [finding for finding in findings if finding.problems and finding.topic != "correlator-pager-state"]
 
-    def start(self, *overrides: str) -> Worker:
+    def start(self, *overrides: str, clock_off: int = 0) -> Worker:
         (port,) = free_ports(1)
-        worker = Worker(self.file, port, self.log, overrides)
+        worker = Worker(self.file, port, self.log, overrides, clock_off)
         self.workers.append(worker)
         return worker
 

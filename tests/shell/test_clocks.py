@@ -89,6 +89,18 @@ def test_a_worker_that_is_behind_does_not_hold_time_still(off: float) -> None:
     assert now(*steady(0, 100), *steady(100, 200, off=-off)) == 199
 
 
+def test_a_worker_that_is_behind_moves_time_on_that_only_alerts_have_brought_so_far() -> None:
+    """A partition's first ticks may be of a worker that is wrong, and those of another that is right bring alerts."""
+    assert now(alert(10, 10), *steady(11, 100, off=-86_400)) == 98
+    assert now(*steady(0, 10), alert(3600, 3600), *steady(3601, 3700, off=-86_400)) >= 3698
+    both = [
+        record
+        for second in range(10, 100)
+        for record in (alert(second, second), *steady(second, second + 1, off=-86_400))
+    ]
+    assert 98 <= now(*steady(0, 10), *both) <= 99 + 1
+
+
 @pytest.mark.parametrize("off", [-YEAR / 1000, -3600, 3600, YEAR / 1000])
 def test_brokers_whose_clock_jumps_change_time_by_no_more_than_a_minute(off: float) -> None:
     jumped = [(record, by + round(off * 1000)) for record, by in steady(100, 200)]
