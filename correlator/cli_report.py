@@ -59,7 +59,10 @@ class _Zone(click.ParamType):
 @click.option("--days", type=click.IntRange(min=1), help="The last so many days, up to --to or the newest event.")
 @click.option("--time-zone", "zone", type=_Zone(), help="Of all teams, instead of pager.quiet_hours.")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How much of each is listed.")
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "json", "csv"]), default="text", show_default=True
+)
+@click.option("--out", "folder", type=PATH, help="The folder for the tables of --format csv, one file each.")
 @configured
 def report(
     incidents: str | None,
@@ -75,6 +78,7 @@ def report(
     zone: ZoneInfo | None,
     top: int,
     form: str,
+    folder: Path | None,
     config_path: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
@@ -95,6 +99,8 @@ def report(
     is_part = any(bound is not None for bound in (begin, end, days))
     if is_part and assignments is not None and not (alerts or log_name):
         raise click.UsageError("assignments carry no time: for a part of them give --alerts or --log")
+    if (form == "csv") != (folder is not None):
+        raise click.UsageError("--format csv and --out FOLDER go together: one file a table")
     config = load(config_path, overrides)
     inputs = command.Inputs(
         incidents=_lines(incidents) if incidents is not None else _topic(config),
@@ -105,7 +111,11 @@ def report(
         graph=topology_file.load(topology_path) if topology_path else None,
     )
     found = command.run(config, inputs, begin=begin, end=end, days=days, zone=zone, top=top)
-    click.echo(command.written(found, form, top), nl=False)
+    if folder is None:
+        click.echo(command.written(found, form, top), nl=False)
+        return
+    for path in command.write_sheets(found, folder):
+        click.echo(path)
 
 
 def _lines(name: str) -> tuple[str, Iterator[bytes]]:

@@ -1,4 +1,6 @@
-"""How many alerts a second a core reads, from bytes to checked alerts: `python -m benchmarks.speed.formats`.
+"""How many alerts a second a core reads, from bytes to checked alerts.
+
+python -m benchmarks.speed.formats [--least N] [--record] [FORMAT ...]
 
 Batches of 100 alerts are made of one message of each format (`tests/formats/examples.py`): one message of 100 alerts
 where the format has such, else an array. The services differ, so that no two alerts are the same. The figure to compare
@@ -7,20 +9,22 @@ with is `json.loads` of the same bytes, in the same run.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks.speed.record import Figure, parser, show
 from correlator.errors import InputError
 from correlator.formats import labelled
 from correlator.formats.reading import Formats
 from tests.formats.examples import AT, EXAMPLES
 
 BATCH = 100
+#: How many are read until what was learned of them is forgotten: new alerts have most of their labels in common.
+_BATCHES = 100
 #: What makes one alert another, in one format or several.
 _IDENTITY = frozenset(
     {"service", "app", "dedup_key", "ruleName", "name", "value", "summary"}
@@ -31,12 +35,13 @@ _IDENTITY = frozenset(
 _LISTS = ("alerts", "resourceLogs")
 
 
-def batch(document: Any) -> bytes:
+def batch(document: Any, first: int = 0) -> bytes:
     """Return a message of `BATCH` alerts that are like those of a document, and differ from each other."""
+    numbers = range(first, first + BATCH)
     for key in _LISTS:
         if isinstance(inner := document.get(key), list):
-            return json.dumps({**document, key: [_varied(inner[i % len(inner)], i) for i in range(BATCH)]}).encode()
-    return json.dumps([_varied(document, number) for number in range(BATCH)]).encode()
+            return json.dumps({**document, key: [_varied(inner[i % len(inner)], i) for i in numbers]}).encode()
+    return json.dumps([_varied(document, number) for number in numbers]).encode()
 
 
 def _varied(value: Any, number: int, key: str = "") -> Any:
@@ -70,28 +75,36 @@ def measure(name: str, document: Any) -> tuple[float, float, float, float]:
     if len(contents.alerts) != BATCH or any(isinstance(one.event, InputError) for one in contents.events):
         raise SystemExit(f"{name}: {len(contents.alerts)} alerts, not {BATCH}")
 
-    def anew() -> None:
-        labelled.forget()
-        formats.read(data, arrived_at=AT)
+    def never_seen() -> Iterator[bytes]:
+        batches = [batch(document, number * BATCH) for number in range(_BATCHES)]
+        while True:
+            labelled.forget()
+            yield from batches
+
+    unseen = never_seen()
 
     repeated = seconds_per_batch(lambda: formats.read(data, arrived_at=AT))
     plain = seconds_per_batch(lambda: json.loads(data))
-    return BATCH / repeated, BATCH / seconds_per_batch(anew), repeated / plain, len(data) / BATCH
+    anew = seconds_per_batch(lambda: formats.read(next(unseen), arrived_at=AT))
+    return BATCH / repeated, BATCH / anew, repeated / plain, len(data) / BATCH
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("formats", nargs="*", default=list(EXAMPLES), help="names of formats; all by default")
-    parser.add_argument("--least", type=float, default=0, help="fail where fewer alerts a second are read")
-    options = parser.parse_args()
-    print("| format | alerts/s, repeated | alerts/s, all new | times json.loads | bytes an alert |")
-    print("|---|---|---|---|---|")
-    slow = []
+    taken = parser("formats", __doc__)
+    taken.add_argument("formats", nargs="*", default=list(EXAMPLES), help="names of formats; all by default")
+    taken.add_argument("--least", type=float, default=0, help="fail where fewer alerts a second are read")
+    options = taken.parse_args()
+    figures, slow = [], []
     for name in options.formats:
         repeated, anew, ratio, size = measure(name, EXAMPLES[name])
-        print(f"| {name} | {repeated:,.0f} | {anew:,.0f} | {ratio:.2f} | {size:.0f} |", flush=True)
+        figures.append(
+            Figure(
+                name, f"{repeated:,.0f} alerts/s repeated, {anew:,.0f} all new", f"{ratio:.2f} json.loads, {size:.0f} B"
+            )
+        )
         if min(repeated, anew) < options.least:
             slow.append(name)
+    show("formats", figures, options)
     if slow:
         sys.exit(f"below {options.least:,.0f} alerts/s: {', '.join(slow)}")
 

@@ -103,10 +103,10 @@ def labels_of(fields: Mapping[str, object]) -> dict[str, str]:
     """Return the plain values among fields of any type as labels; the rest is no label."""
     labels: dict[str, str] = {}
     for key, value in fields.items():
-        if value is not None:
-            text = value if type(value) is str else plain(value)
-            if text and len(text) <= _MAX_LABEL:
-                labels[key] = text
+        # Nearly all are strings: this is done for every alert.
+        text = value if type(value) is str else None if value is None else plain(value)
+        if text and len(text) <= _MAX_LABEL:
+            labels[key] = text
     return labels
 
 
@@ -123,11 +123,11 @@ def tags_of(tags: Iterable[object]) -> dict[str, str]:
 
 def label_pairs(pairs: object, *, name: str = "name", value: str = "value") -> dict[str, str]:
     """Return a list of objects with a name and a value as labels; what is none of that is no label."""
-    fields = {}
-    for item in pairs if isinstance(pairs, list) else ():
-        if isinstance(item, dict) and isinstance(key := item.get(name), str) and key:
-            fields[key] = item.get(value)
-    return labels_of(fields)
+    if not isinstance(pairs, list):
+        return {}
+    return labels_of(
+        {key: item.get(value) for item in pairs if type(item) is dict and (key := item.get(name)) and type(key) is str}
+    )
 
 
 def name_in(text: str) -> str:

@@ -139,8 +139,11 @@ def _labels(data: _Data, target: _Target) -> dict[str, str]:
         "signal_type": essentials.signal_type,
         "monitoring_service": essentials.monitoring_service,
     }
-    custom = data.custom_properties if isinstance(data.custom_properties, dict) else {}
-    return labels_of(own) | _dimensions(data.alert_context) | labels_of(custom)
+    labels = labels_of(own)
+    labels |= _dimensions(data.alert_context)
+    if isinstance(data.custom_properties, dict):
+        labels |= labels_of(data.custom_properties)
+    return labels
 
 
 def _dimensions(context: object) -> dict[str, str]:
@@ -149,7 +152,8 @@ def _dimensions(context: object) -> dict[str, str]:
     criteria = condition.get("allOf") if isinstance(condition, dict) else None
     labels: dict[str, str] = {}
     for one in criteria if isinstance(criteria, list) else ():
-        labels = label_pairs(one.get("dimensions") if isinstance(one, dict) else None) | labels
+        found = label_pairs(one.get("dimensions") if isinstance(one, dict) else None)
+        labels = found | labels if labels else found
     return labels
 
 

@@ -29,12 +29,13 @@ from correlator.formats.format import (
 from correlator.formats.instants import written
 from correlator.formats.severity_numbers import severity_numbered
 
-_MANDATORY = ("id", "source", "specversion", "type")
+_MANDATORY = frozenset({"id", "source", "specversion", "type"})
 #: Kafka's prefix and HTTP's.
 _PREFIXES = ("ce_", "ce-")
 #: Attributes that say what belongs together, kept as labels. None is part of an alert's identity, since they may differ
 #: from event to event (`naming.volatile_labels` names them); `naming.scope_labels` may.
-_LABELS = {name: f"ce_{name}" for name in ("partitionkey", "correlationid", "causationid", "sequence")}
+_LABELS = ("ce_partitionkey", "ce_correlationid", "ce_causationid", "ce_sequence")
+_NONE = (None,) * len(_LABELS)
 
 
 class _Attributes(msgspec.Struct):
@@ -63,11 +64,7 @@ def _claims(headers: Headers) -> bool:
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
-    return (
-        "specversion" in document
-        and all(name in document for name in _MANDATORY)
-        and ("data" in document or "data_base64" in document)
-    )
+    return document.keys() >= _MANDATORY and ("data" in document or "data_base64" in document)
 
 
 def _read(payload: Payload) -> list[Element]:
@@ -111,8 +108,8 @@ def _dress(event: _Attributes) -> Callable[[ParsedAlert], dict[str, Any]]:
         _instant(event.expirytime),
         _instant(event.time),
     )
-    fields = {label: value for name, label in _LABELS.items() if (value := getattr(event, name)) is not None}
-    labels = labels_of(fields) if fields else {}
+    together = (event.partitionkey, event.correlationid, event.causationid, event.sequence)
+    labels = {} if together == _NONE else labels_of(dict(zip(_LABELS, together, strict=True)))
 
     def dress(alert: ParsedAlert) -> dict[str, Any]:
         changes: dict[str, Any] = {}

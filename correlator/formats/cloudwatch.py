@@ -14,7 +14,7 @@ import msgspec
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
 from correlator.formats import sns
-from correlator.formats.alert import ParsedAlert, first_of, identity, label_pairs, labels_of, severity_of
+from correlator.formats.alert import ParsedAlert, identity, label_pairs, labels_of, severity_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
 
@@ -30,12 +30,14 @@ _SEVERITY_IN_NAME = re.compile(
     r"(?<![a-z0-9])(critical|crit|fatal|emergency|warning|warn|sev-?[0-4]|p[0-5])(?![a-z0-9])", re.IGNORECASE
 )
 #: Dimensions that name a service, the narrower first.
-_SERVICES = (
+_SERVICES = {name: rank for rank, name in enumerate((
     "ServiceName", "FunctionName", "ApiName", "DBClusterIdentifier", "DBInstanceIdentifier", "CacheClusterId",
     "QueueName", "TopicName", "TableName", "StreamName", "DomainName", "BucketName", "Service",
-)  # fmt: skip
+))}  # fmt: skip
 #: Dimensions that name what a service runs on or behind.
-_ENTITIES = ("PodName", "InstanceId", "NodeName", "AutoScalingGroupName", "TargetGroup", "LoadBalancer", "ClusterName")
+_ENTITIES = {name: rank for rank, name in enumerate((
+    "PodName", "InstanceId", "NodeName", "AutoScalingGroupName", "TargetGroup", "LoadBalancer", "ClusterName",
+))}  # fmt: skip
 
 
 class _Trigger(msgspec.Struct, rename="pascal"):
@@ -175,15 +177,24 @@ def _alert(
         source="cloudwatch",
         status=status,
         name=name,
-        service=first_of(dimensions, _SERVICES),
-        entity=first_of(dimensions, _ENTITIES),
+        service=_narrowest(dimensions, _SERVICES),
+        entity=_narrowest(dimensions, _ENTITIES),
         severity=Severity.UNKNOWN if state.value == _NO_DATA else _severity(name),
         starts_at=changed_at,
         ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
         fingerprint=arn or identity("cloudwatch", str(labels["account"] or ""), str(labels["region"] or ""), name),
-        labels=labels_of({**labels, **dimensions}),
+        labels=labels_of(labels) | dimensions,
         summary=description or state.reason or name,
     )
+
+
+def _narrowest(dimensions: dict[str, str], ranks: dict[str, int]) -> str | None:
+    """Return what the dimension of the lowest rank says; an alarm has few dimensions, and there are many names."""
+    lowest, found = len(ranks), None
+    for name, text in dimensions.items():
+        if (rank := ranks.get(name, lowest)) < lowest:
+            lowest, found = rank, text
+    return found
 
 
 def _severity(name: str) -> Severity | None:

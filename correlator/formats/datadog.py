@@ -8,13 +8,12 @@ as it stands, `$LIKE_THIS`.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, identity, plain, tags_of
+from correlator.formats.alert import ParsedAlert, first_of, identity, plain, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
 
@@ -43,45 +42,24 @@ _TYPE_SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING, "info"
 _WARNINGS = frozenset({"warn", "re-warn"})
 #: What Datadog puts before the name of a monitor: `[P2] [Re-Triggered on {host:a}] `.
 _PREFIX = re.compile(
-    r"^\s*\[(P[1-5]|(Re-)?(Triggered|Warn|No Data)|Recovered|Renotify|Alert|OK)\b[^\]]*\]\s*", re.IGNORECASE
+    r"^\[(P[1-5]|(Re-)?(Triggered|Warn|No Data)|Recovered|Renotify|Alert|OK)\b[^\]]*\]\s*", re.IGNORECASE
 )
 _MAX_NAME = 200
 _UNSET = re.compile(r"^\$[A-Z_]+(\[[^\]]*\])?$")
 
 
+#: What our template writes, and what others call the same.
+_FIELDS = frozenset({
+    "alert_transition", "alert_id", "monitor_id", "aggreg_key", "org_id", "alert_title", "event_title", "title",
+    "alert_type", "alert_priority", "severity", "priority", "alert_scope", "scopes", "tags", "hostname", "host", "date",
+    "event_msg", "body",
+})  # fmt: skip
+
+
 class _Webhook(msgspec.Struct):
-    """Fields of our template, and what others call the same."""
+    """What none is without; the other fields may each be missing, a number, or a variable that nobody filled in."""
 
     alert_transition: str
-    alert_id: Any = None
-    monitor_id: Any = None
-    aggreg_key: Any = None
-    org_id: Any = None
-    org: Any = None
-    alert_title: Any = None
-    event_title: Any = None
-    title: Any = None
-    alert_type: Any = None
-    alert_priority: Any = None
-    priority: Any = None
-    severity: Any = None
-    alert_scope: Any = None
-    scopes: Any = None
-    tags: Any = None
-    hostname: Any = None
-    host: Any = None
-    date: Any = None
-    event_msg: Any = None
-    body: Any = None
-
-    def text(self, *keys: str) -> str:
-        """Return the first of the fields that has a value."""
-        for key in keys:
-            value = getattr(self, key)
-            text = value.strip() if type(value) is str else plain(value)
-            if text and not (text[0] == "$" and _UNSET.match(text)):
-                return text
-        return ""
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -89,42 +67,54 @@ def _recognises(document: Document, headers: Headers) -> bool:
 
 
 def _read(payload: Payload) -> list[Element]:
-    webhook = shaped(payload.document, _Webhook)
-    transition = webhook.text("alert_transition").lower()
-    status = _TRANSITIONS.get(transition) if transition else _TYPES.get(webhook.text("alert_type").lower())
+    document = payload.document
+    shaped(document, _Webhook)
+    fields = _texts(document)
+    transition = fields.get("alert_transition", "").lower()
+    status = _TRANSITIONS.get(transition) if transition else _TYPES.get(fields.get("alert_type", "").lower())
     if status is None:
         if not transition:
             return [Notice("event")]
         raise InputError("wrong_value", f"alert_transition: {transition[:40]!r} is none of {', '.join(_TRANSITIONS)}")
-    title = webhook.text("alert_title", "event_title", "title")
+    title = first_of(fields, ("alert_title", "event_title", "title"))
     if not title:
         raise InputError("missing_field", "missing required field `alert_title`")
-    changed_at = told(date, "date") if (date := webhook.text("date")) else payload.arrival()
-    scope = webhook.text("alert_scope", "scopes")
-    tags = _tags(webhook, scope)
+    changed_at = told(date, "date") if (date := fields.get("date")) else payload.arrival()
+    scope = first_of(fields, ("alert_scope", "scopes")) or ""
+    tags = _tags(document, fields, scope)
     return [
         ParsedAlert(
             source="datadog",
             status=status,
             name=_name(title),
             service=tags.get("service"),
-            entity=webhook.text("hostname", "host") or tags.get("host"),
-            severity=_severity(webhook, transition),
+            entity=first_of(fields, ("hostname", "host")) or tags.get("host"),
+            severity=_severity(fields, transition),
             starts_at=changed_at,
             ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
-            fingerprint=_fingerprint(webhook, scope),
+            fingerprint=_fingerprint(document, fields, scope),
             labels=tags,
-            summary=webhook.text("event_msg", "body")[:500] or title,
+            summary=(first_of(fields, ("event_msg", "body")) or title)[:500],
         )
     ]
 
 
-def _severity(webhook: _Webhook, transition: str) -> Severity | None:
+def _texts(document: Document) -> dict[str, str]:
+    """Return the fields that have a value."""
+    texts: dict[str, str] = {}
+    for key in _FIELDS.intersection(document):
+        value = document[key]
+        text = value.strip() if type(value) is str else plain(value)
+        if text and not (text[0] == "$" and _UNSET.match(text)):
+            texts[key] = text
+    return texts
+
+
+def _severity(fields: dict[str, str], transition: str) -> Severity | None:
     """Return the monitor's priority, else what the event's type says; below its alert threshold it only warns."""
-    found = _PRIORITIES.get(webhook.text("alert_priority", "severity").lower()) or _PRIORITIES.get(
-        webhook.text("priority").lower()
-    )
-    found = found or _TYPE_SEVERITIES.get(webhook.text("alert_type").lower())
+    priority = first_of(fields, ("alert_priority", "severity")) or ""
+    found = _PRIORITIES.get(priority.lower()) or _PRIORITIES.get(fields.get("priority", "").lower())
+    found = found or _TYPE_SEVERITIES.get(fields.get("alert_type", "").lower())
     if transition in _WARNINGS and (found is None or found.rank > Severity.WARNING.rank):
         return Severity.WARNING
     return found
@@ -132,22 +122,25 @@ def _severity(webhook: _Webhook, transition: str) -> Severity | None:
 
 def _name(title: str) -> str:
     name = title
-    while match := _PREFIX.match(name):
+    while name.startswith("[") and (match := _PREFIX.match(name)):
         name = name[match.end() :]
     return (name or title).strip()[:_MAX_NAME]
 
 
-def _fingerprint(webhook: _Webhook, scope: str) -> str | None:
+def _fingerprint(document: Document, fields: dict[str, str], scope: str) -> str | None:
     """Return the identity of a monitor's group; None where the template has neither monitor nor key."""
-    monitor, key = webhook.text("alert_id", "monitor_id"), webhook.text("aggreg_key")
+    monitor, key = first_of(fields, ("alert_id", "monitor_id")) or "", fields.get("aggreg_key", "")
     if not monitor and not key:
         return None
-    organisation = webhook.text("org_id") or (plain(webhook.org.get("id")) if isinstance(webhook.org, dict) else "")
+    organisation, whole = fields.get("org_id"), document.get("org")
+    if organisation is None and isinstance(whole, dict):
+        organisation = plain(whole.get("id"))
     return identity("datadog", organisation or "", monitor, key, scope)
 
 
-def _tags(webhook: _Webhook, scope: str) -> dict[str, str]:
-    tags = [str(tag) for tag in webhook.tags] if isinstance(webhook.tags, list) else webhook.text("tags").split(",")
+def _tags(document: Document, fields: dict[str, str], scope: str) -> dict[str, str]:
+    tags = document.get("tags")
+    tags = [str(tag) for tag in tags] if isinstance(tags, list) else fields.get("tags", "").split(",")
     return tags_of(tags) | {key: value for key, value in tags_of(scope.split(",")).items() if value != "*"}
 
 

@@ -136,13 +136,13 @@ def _labels(incident: _Incident, resource: dict[str, str], metric: dict[str, str
         "policy": incident.policy_name,
         "resource_type": incident.resource.type if incident.resource else None,
     }
-    labels = labels_of(metadata.system_labels or {}) if metadata else {}
+    labels = labels_of(metadata.system_labels) if metadata and metadata.system_labels else {}
     labels |= labels_of(own)
     labels |= metric
     labels |= resource
-    if metadata:
-        labels |= labels_of(metadata.user_labels or {})
-    return labels | labels_of(incident.policy_user_labels or {})
+    if metadata and metadata.user_labels:
+        labels |= labels_of(metadata.user_labels)
+    return labels | labels_of(incident.policy_user_labels) if incident.policy_user_labels else labels
 
 
 FORMAT = Format(name="gcp", signs=("incident",), recognises=_recognises, read=_read)

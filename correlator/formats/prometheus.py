@@ -19,7 +19,7 @@ from correlator.formats.labelled import labelled_alert
 
 #: Alertmanager's default `resolve_timeout`, for alerts without an `endsAt`.
 _LEASE_SECONDS = 300
-_SIGNS = ("startsAt", "endsAt", "generatorURL")
+_SIGNS = frozenset({"startsAt", "endsAt", "generatorURL"})
 
 
 class _Alert(msgspec.Struct, rename="camel"):
@@ -35,7 +35,7 @@ def _recognises(document: Document, headers: Headers) -> bool:
     if "labels" not in document:
         return False
     labels = document["labels"]
-    return any(sign in document for sign in _SIGNS) or (isinstance(labels, dict) and "alertname" in labels)
+    return not _SIGNS.isdisjoint(document) or (isinstance(labels, dict) and "alertname" in labels)
 
 
 def _read(payload: Payload) -> list[Element]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -105,13 +105,14 @@ class Formats:
         try:
             if depth > _MAX_DEPTH:
                 raise InputError("wrong_value", f"messages within messages, {depth} deep")
-            chosen = self._claimed(payload.headers)
+            headers = payload.headers
+            chosen = self._claimed(headers) if headers else None
             if chosen is None:
-                document = self._document(payload)
+                document = self._document(payload) if headers else payload.document
                 if isinstance(document, list):
                     self._batch(payload, document, contents, found, depth)
                     return
-                chosen = self._choose(document, payload.headers)
+                chosen = self._choose(document, headers)
             contents.formats.append(chosen.name)
             elements = chosen.read(payload)
         except InputError as error:
@@ -123,32 +124,27 @@ class Formats:
                 continue
             if not isinstance(element, Refusal) and element.envelope is not None:
                 contents.envelopes.append(element.envelope)
-            if isinstance(element, Notice):
+            if isinstance(element, Enclosed):
+                inside: list[_Event] = []
+                self._open(element.payload, contents, inside, depth + 1)
+                _dress(element, inside)
+                found += inside
+            elif isinstance(element, Notice):
                 key = (chosen.name, element.word)
                 contents.notices[key] = contents.notices.get(key, 0) + element.count
                 if element.text:
                     contents.said.append((*key, element.text))
-            elif isinstance(element, Refusal):
+            else:
                 whole = payload if element.data is None else Payload(element.data)
                 found.append((whole, element.error))
-            else:
-                inside: list[_Event] = []
-                self._open(element.payload, contents, inside, depth + 1)
-                found += _dressed(element, inside)
 
     def _batch(
         self, payload: Payload, documents: list[Any], contents: Contents, found: list[_Event], depth: int
     ) -> None:
         parts = _Parts(payload)
         for index, document in enumerate(documents):
-            part = Payload(
-                partial(parts.part, index),
-                headers=payload.headers,
-                arrived_at=payload.arrived_at,
-                document=document,
-            )
             first = len(found)
-            self._open(part, contents, found, depth + 1)
+            self._open(_Part(parts, index, document), contents, found, depth + 1)
             for place in range(first, len(found)):
                 whose, event = found[place]
                 if isinstance(event, InputError):
@@ -165,7 +161,7 @@ class Formats:
 
     def _claimed(self, headers: Headers) -> Format | None:
         """Return the format that the headers alone tell, unless they name another one."""
-        if not headers or FORMAT_HEADER in headers:
+        if FORMAT_HEADER in headers:
             return None
         return next((one for one in self._formats if one.claims is not None and one.claims(headers)), None)
 
@@ -190,17 +186,33 @@ def _candidates(formats: tuple[Format, ...], signs: frozenset[str]) -> tuple[For
 class _Parts:
     """The bytes of a batch's elements as they came, for those that are refused."""
 
+    __slots__ = ("_parts", "payload")
+
     def __init__(self, payload: Payload) -> None:
-        self._payload = payload
+        self.payload = payload
         self._parts: list[msgspec.Raw] | None = None
 
     def part(self, index: int) -> bytes:
         if self._parts is None:
-            self._parts = decoded(self._payload.data, _many)
+            self._parts = decoded(self.payload.data, _many)
         return bytes(self._parts[index])
 
 
-def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
+class _Part(Payload):
+    """An element of a batch: one is made of every alert of a batch, so it has next to nothing to do."""
+
+    __slots__ = ("_index", "_parts")
+
+    def __init__(self, parts: _Parts, index: int, document: Any) -> None:
+        self._parts, self._index, self._document = parts, index, document
+        self.headers, self.arrived_at = parts.payload.headers, parts.payload.arrived_at
+
+    @property
+    def data(self) -> bytes:
+        return self._parts.part(self._index)
+
+
+def _dress(enclosed: Enclosed, events: list[_Event]) -> None:
     """Add to the events of an enclosed message what its envelope says."""
     for index, (payload, event) in enumerate(events):
         if isinstance(event, ParsedAlert):
@@ -208,8 +220,7 @@ def _dressed(enclosed: Enclosed, events: list[_Event]) -> Iterator[_Event]:
             if enclosed.id is not None and event.id is None:
                 changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
             if changes:
-                event = msgspec.structs.replace(event, **changes)
-        yield payload, event
+                events[index] = payload, msgspec.structs.replace(event, **changes)
 
 
 def arrival(alerts: Iterable[ParsedAlert]) -> int | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from correlator.config import Config
 from correlator.domain import Feedback, IncidentEvent
+from correlator.errors import ConfigError
 from correlator.pager.hours import hour_class, rules_of
 from correlator.report import reading, rendering
 from correlator.report.account import Hours, Period, Report, report
+from correlator.report.sheets import sheets
 from correlator.report.stories import Story, conflicts, instant, stories
 from topology.graph import ServiceGraph
 
@@ -77,6 +80,23 @@ def written(found: Report, form: str, top: int) -> str:
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(found)).decode() + "\n"
     return rendering.markdown(found, top) if form == "markdown" else rendering.text(found, top)
+
+
+def write_sheets(found: Report, folder: Path) -> list[Path]:
+    """Write the tables of a report as CSV files and return them.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in sheets(found).items():
+            (folder / name).write_bytes(text.encode("utf-8", "replace"))
+            paths.append(folder / name)
+    except OSError as error:
+        raise ConfigError(str(folder), [error.strerror or str(error)]) from None
+    return paths
 
 
 def _period(events: Sequence[IncidentEvent], begin: int | None, end: int | None, days: int | None) -> Period:

@@ -6,6 +6,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Severity, Status
@@ -44,6 +46,15 @@ def test_the_fingerprint_is_alertmanagers_own() -> None:
     captured = EXAMPLES["alertmanager"]["alerts"]
     assert [fingerprint_of(one["labels"]) for one in captured] == [one["fingerprint"] for one in captured]
     assert [one.fingerprint for one in alerts(EXAMPLES["alertmanager"])] == ["c0d58a0f8d24ea02", "12e23226396525af"]
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=4), max_size=8))
+def test_fingerprints_are_fnv_1a_whatever_was_read_before(label_sets: list[dict[str, str]]) -> None:
+    for labels in label_sets:
+        found = 0xCBF29CE484222325
+        for byte in b"".join(text.encode() + b"\xff" for pair in sorted(labels.items()) for text in pair):
+            found = (found ^ byte) * 0x100000001B3 % 2**64
+        assert fingerprint_of(labels) == f"{found:016x}"
 
 
 def test_an_alert_has_one_fingerprint_by_webhook_post_and_event_recorder() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 from pathlib import Path
@@ -150,6 +152,8 @@ def test_feedback_makes_the_figures_that_only_humans_can(tmp_path: Path, folder:
         (["--incidents", "x", "--alerts", "a"], "--assignments"),
         (["--incidents", "x", "--assignments", "a", "--days", "3"], "no time"),
         (["--incidents", "x", "--from", "yesterday"], "yesterday"),
+        (["--incidents", "x", "--format", "csv"], "--out FOLDER"),
+        (["--incidents", "x", "--out", "x"], "--out FOLDER"),
         (["--incidents", "x", "--time-zone", "Mars/Base"], "Mars/Base"),
     ],
 )
@@ -157,6 +161,50 @@ def test_bad_usage_says_what_is_wrong(arguments: list[str], says: str) -> None:
     done = invoke("report", *arguments)
     assert done.exit_code == 2
     assert says in done.output
+
+
+def test_sheets_hold_the_figures_of_the_report(tmp_path: Path, folder: Path) -> None:
+    found = told(*files(folder))
+    done = invoke("report", *files(folder), "--format", "csv", "--out", tmp_path / "sheets")
+    assert done.exit_code == 0, done.output
+    assert sorted(done.stdout.split()) == sorted(map(str, (tmp_path / "sheets").iterdir()))
+    sheets = {path.stem: table(path) for path in (tmp_path / "sheets").iterdir()}
+    figures = {row["figure"]: row["value"] for row in sheets["figures"]}
+    assert figures["pages"] == str(found["pages"])
+    assert float(figures["noise_reduction"]) == found["noise_reduction"]
+    assert [row["incident_id"] for row in sheets["incidents"]] == [one["incident_id"] for one in found["top"]]
+    for name in ("teams", "services"):
+        assert [row["team"] for row in sheets[name]] == [line["team"] for line in found[name]]
+        assert sum(int(row["firing"]) for row in sheets[name]) == found["noise"]["firing"]
+        assert sum(int(row["pages"]) for row in sheets[name]) == found["pages"]
+    assert {row["team"]: row["sleep"] for row in sheets["load"]} == {
+        team: str(load["sleep"]) for team, load in found["load"].items()
+    }
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    text = path.read_bytes().decode()
+    assert text.endswith("\r\n")
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_a_title_is_one_cell_and_no_formula(tmp_path: Path) -> None:
+    title = '=HYPERLINK("http://x";"a, b")\nsecond line'
+    path = tmp_path / "incidents.jsonl"
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(event(), title=title)) + b"\n")
+    assert invoke("report", "--incidents", path, "--format", "csv", "--out", tmp_path).exit_code == 0
+    (row,) = table(tmp_path / "incidents.csv")
+    assert row["title"] == f"'{title}"
+    assert row["opened_at"] == "2026-03-02T00:00:00.000Z"
+    assert {line["figure"]: line["value"] for line in table(tmp_path / "figures.csv")}["noise_reduction"] == ""
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.jsonl"
+    path.write_bytes(msgspec.json.encode(event()) + b"\n")
+    done = invoke("report", "--incidents", path, "--format", "csv", "--out", path)
+    assert isinstance(done.exception, ConfigError)
+    assert str(path) in str(done.exception)
 
 
 @pytest.mark.parametrize("line", [b"no json", b'{"incident_id": "x"}', b"\xff\xfe", b"[]"])
