@@ -29,7 +29,7 @@ class DependencyType(StrEnum):
     DEPENDS_ON = "depends_on"
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A vertex: a service, datastore, queue, host or external system."""
 
     name: str
@@ -41,7 +41,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Dependency(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename={"source": "from"}
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename={"source": "from"},
+    gc=False,
 ):
     """An edge: `source` (written `from` on the wire) depends on `to`.
 

@@ -108,7 +108,7 @@ _NEAR_HOPS = 3
 _MAX_NEAR = 1000
 
 
-class Path(msgspec.Struct, frozen=True):
+class Path(msgspec.Struct, frozen=True, gc=False):
     """A way for trouble to reach a service: from `cause`, over at most one silent service `via`."""
 
     cause: str

@@ -32,7 +32,7 @@ from correlator.engine.state import Node
 OWN_TROUBLE = 3.0
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """One way a node can be explained by another."""
 
     cause: int

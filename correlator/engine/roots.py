@@ -28,7 +28,7 @@ _MAX_SILENT = 50
 _SILENT_COST = 5.0
 
 
-class Root(msgspec.Struct, frozen=True):
+class Root(msgspec.Struct, frozen=True, gc=False):
     """A candidate. `score` is the log weight of all explanations that begin with it, relative to the others."""
 
     service: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -145,6 +146,9 @@ async def _open(stack: AsyncExitStack, app: Application, config: Config) -> None
 
 async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int:
     app.finalize()
+    # What is there by now stays: looked through again and again, it would hold up the engine at its busiest.
+    gc.collect()
+    gc.freeze()
     starting = asyncio.create_task(app.start())
     try:
         if await _before(stop, _until_started_or_crashed(app, starting)) and app.crash_reason is None:
