@@ -88,6 +88,7 @@ class ServiceGraph:
             name: tuple(sorted(((to, data["edge"]) for to, data in self._graph.adj[name].items()), key=_first))
             for name in self._graph
         }
+        self._callees = {name: tuple(to for to, _ in found) for name, found in self._dependencies.items()}
         self._dependents = {name: tuple(sorted(self._graph.pred[name])) for name in self._graph}
         self.version = _version(document)
 
@@ -141,6 +142,10 @@ class ServiceGraph:
     def dependencies(self, name: str) -> tuple[tuple[str, Dependency], ...]:
         """Return what `name` depends on directly, with the edges, by name."""
         return self._dependencies.get(name, ())
+
+    def callees(self, name: str) -> tuple[str, ...]:
+        """Return what `name` depends on directly, by name."""
+        return self._callees.get(name, ())
 
     def dependents(self, name: str) -> tuple[str, ...]:
         """Return who depends on `name` directly, by name."""

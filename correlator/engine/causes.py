@@ -14,7 +14,7 @@ gain, stands in docs/quality.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -106,6 +106,8 @@ LONGEST = 9.0
 #: How far a ranker looks for what a service depends on, and at how many services at most.
 _NEAR_HOPS = 3
 _MAX_NEAR = 1000
+#: What is remembered of that, 32 MB for each number of hops.
+_MOST_BITS = 1 << 28
 
 
 class Path(msgspec.Struct, frozen=True, gc=False):
@@ -129,7 +131,9 @@ class Paths:
         self._max_hops = max_hops
         self._upward: dict[str, tuple[Path, ...]] = {}
         self._voices: dict[tuple[str, float], tuple[float, dict[str, float]]] = {}
-        self._near: dict[str, dict[str, int]] = {}
+        #: The place of a service in the bits of `within`; who has none is not depended upon by who was asked for.
+        self.places: dict[str, int] = {}
+        self._reach: tuple[dict[str, int], ...] = tuple({} for _ in range(_NEAR_HOPS))
 
     def from_dependencies(self, service: str) -> tuple[Path, ...]:
         """Return the paths from what `service` depends on, one or two hops away, by strength and name."""
@@ -163,19 +167,44 @@ class Paths:
             known = self._voices[service, alpha] = (sum(each.values()), each)
         return known
 
-    def hops_to(self, service: str) -> dict[str, int]:
-        """Return what `service` depends on within three hops, the nearest first, with the number of hops."""
-        known = self._near.get(service)
+    def within(self, services: Iterable[str]) -> list[tuple[int, ...]]:
+        """Return what each service depends on within one, two and three hops, as bits at `places`.
+
+        Bits, since a ranker asks for every service in trouble at once: what is within three hops of one is what it
+        depends on directly and what is within two of those. They hold until this is asked again.
+        """
+        if len(self._reach[-1]) * len(self.places) >= _MOST_BITS:
+            for known in (self.places, *self._reach):
+                known.clear()
+        return [self._near(service) for service in services]
+
+    def _near(self, service: str) -> tuple[int, ...]:
+        found = [self._within(service, level) for level in range(_NEAR_HOPS)]
+        if found[-1].bit_count() > _MAX_NEAR:
+            found = self._nearest(service)
+        own = 1 << self.places[service] if service in self.places else 0
+        return tuple(bits & ~own for bits in found)
+
+    def _within(self, service: str, level: int) -> int:
+        known = self._reach[level].get(service)
         if known is None:
-            if len(self._near) >= 50_000:
-                self._near.clear()
-            known, ring = {}, [service]
-            for hops in range(1, _NEAR_HOPS + 1):
-                ring = list(dict.fromkeys(name for inner in ring for name, _ in self.graph.dependencies(inner)))
-                ring = [name for name in ring if name not in known and name != service][: _MAX_NEAR - len(known)]
-                known.update(dict.fromkeys(ring, hops))
-            self._near[service] = known
+            known = 0
+            for name in self.graph.callees(service):
+                known |= 1 << self.places.setdefault(name, len(self.places))
+                if level:
+                    known |= self._within(name, level - 1)
+            self._reach[level][service] = known
         return known
+
+    def _nearest(self, service: str) -> list[int]:
+        """Return the same where it is too much: of the nearest only."""
+        known, ring, found = {service: 0}, [service], []
+        for hops in range(1, _NEAR_HOPS + 1):
+            ring = list(dict.fromkeys(name for inner in ring for name in self.graph.callees(inner)))
+            ring = [name for name in ring if name not in known][: _MAX_NEAR + 1 - len(known)]
+            known.update(dict.fromkeys(ring, hops))
+            found.append(sum(1 << self.places[name] for name in known if name != service))
+        return found
 
     def _find(self, service: str) -> tuple[Path, ...]:
         found = {name: Path(name, strength_of(edge), 1) for name, edge in self.graph.dependencies(service)}

@@ -8,8 +8,10 @@ incident; what is the same for all of them says nothing.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -77,6 +79,7 @@ NAMES = (
     "joined",  # share of its nodes that are here although no known path leads to them
     *(f"rarest_{kind}" for kind in _KINDS),  # surprise of its rarest alert of the kind
 )
+_RAREST = {kind: f"rarest_{kind}" for kind in _KINDS}
 _COLUMN = {name: position for position, name in enumerate(NAMES)}
 
 _DAY_SECONDS = 86_400
@@ -110,13 +113,15 @@ def table(roots: Sequence[Root], scene: Scene) -> npt.NDArray[np.float64]:
     columns = np.zeros((len(roots), len(NAMES)))
     voices = {service: _Voice(own, scene) for service, own in _by_service(scene.nodes).items()}
     crowd = _Crowd(voices, scene)
-    best = max((root.score for root in roots), default=0.0)
+    scores = sorted(root.score for root in roots)
+    reach = _Reach([root.service for root in roots], crowd)
+    walk = _Walk(crowd)
     walks = {
-        "walk": _walk(roots, crowd, {name: float(voice.alerts) for name, voice in voices.items()}),
-        "walk_surprise": _walk(roots, crowd, {name: voice.surprise for name, voice in voices.items()}),
+        "walk": walk.shares(roots, {name: float(voice.alerts) for name, voice in voices.items()}),
+        "walk_surprise": walk.shares(roots, {name: voice.surprise for name, voice in voices.items()}),
     }
     for number, root in enumerate(roots):
-        values = _standing(root, roots, best, crowd) | _place(root.service, crowd)
+        values = _standing(root, scores, crowd) | _place(root.service, crowd) | reach.of(number)
         voice = voices.get(root.service)
         values |= {"silent": 1.0} if voice is None else _own(voice, root, crowd)
         values |= {name: float(shares[number]) for name, shares in walks.items()}
@@ -140,12 +145,17 @@ class _Voice:
         self.rules = len(rules)
         surprises = {name: _surprise(scene.explainer.background(self.service, name)) for name in rules}
         self.rarest = max(surprises.values())
-        # Sorted: the sum of floats depends on their order.
-        self.surprise = math.fsum(sorted(surprises.values()))
-        self.kinds: dict[Kind, float] = defaultdict(float)
-        for node in own:
+        # An exact sum: that of floats depends on their order.
+        self.surprise = math.fsum(surprises.values())
+        self._surprises = surprises
+
+    def rarest_by_kind(self) -> dict[str, float]:
+        """Return the surprise of its rarest alert of each kind, by column."""
+        found: dict[Kind, float] = defaultdict(float)
+        for node in self.own:
             for facet in node.facets:
-                self.kinds[facet.kind] = max(self.kinds[facet.kind], surprises.get(facet.name, 0.0))
+                found[facet.kind] = max(found[facet.kind], self._surprises.get(facet.name, 0.0))
+        return {_RAREST[kind]: value for kind, value in found.items() if kind in _RAREST}
 
 
 def _log(share: float) -> float:
@@ -166,18 +176,15 @@ class _Crowd:
         self.first_at = min(voice.onset_at for voice in voices.values())
         self.onsets = sorted(voice.onset_at for voice in voices.values())
         self.alerts = sum(voice.alerts for voice in voices.values())
-        self.surprise = math.fsum(sorted(voice.surprise for voice in voices.values()))
+        self.surprise = math.fsum(voice.surprise for voice in voices.values())
+        self.company = _company(voices.values(), scene.explainer.window_ms)
         self.accused: dict[str, set[str]] = defaultdict(set)
         self.mentioned: dict[str, set[str]] = defaultdict(set)
-        #: For every service, who of the alerting depends on it, and over how many hops.
-        self.above: dict[str, dict[str, int]] = defaultdict(dict)
         for name, voice in voices.items():
             for caller in voice.callers:
                 self.accused[caller].add(name)
             for mentioned in voice.mentions:
                 self.mentioned[mentioned].add(name)
-            for below, hops in scene.paths.hops_to(name).items():
-                self.above[below][name] = hops
         self.below_in_forest = _descendants(scene.nodes)
 
 
@@ -201,45 +208,27 @@ def _descendants(nodes: Mapping[int, Node]) -> dict[int, int]:
     return below
 
 
-def _standing(root: Root, roots: Sequence[Root], best: float, crowd: _Crowd) -> dict[str, float]:
-    """Return what the explanations say."""
+def _standing(root: Root, scores: Sequence[float], crowd: _Crowd) -> dict[str, float]:
+    """Return what the explanations say; `scores` are those of all, rising."""
+    best = scores[-1]
     return {
         "weight": max(root.score - best, _LOWEST_WEIGHT) if math.isfinite(best) else 0.0,
-        "weight_order": 1 / (1 + sum(other.score > root.score for other in roots)),
+        "weight_order": 1 / (1 + len(scores) - bisect_right(scores, root.score)),
         "explains": len(root.explains) / len(crowd.voices),
     }
 
 
 def _place(service: str, crowd: _Crowd) -> dict[str, float]:
     """Return where the service stands among those that alert."""
-    paths, voices = crowd.scene.paths, crowd.voices
-    graph = paths.graph
-    above = {name: hops for name, hops in crowd.above.get(service, {}).items() if name != service}
-    below = {name: hops for name, hops in paths.hops_to(service).items() if name in voices and name != service}
+    graph = crowd.scene.paths.graph
     dependents = graph.dependents(service)
     known = graph.service(service)
     kind = None if known is None else known.kind
-    speaks = service in voices
-
-    def share(names: Iterable[str]) -> float:
-        return math.fsum(sorted(voices[name].surprise for name in names)) / max(crowd.surprise, 1e-9)
-
-    def covers(hops: int) -> float:
-        return (speaks + sum(distance <= hops for distance in above.values())) / len(voices)
-
+    speaking = sum(map(crowd.voices.__contains__, dependents))
     return {
-        "near_dependents": share(name for name, hops in above.items() if hops == 1),
-        "far_dependents": share(name for name, hops in above.items() if hops > 1),
-        "near_dependencies": share(name for name, hops in below.items() if hops == 1),
-        "far_dependencies": share(name for name, hops in below.items() if hops > 1),
-        "covers_1": covers(1),
-        "covers_2": covers(2),
-        "covers_3": covers(3),
-        "quiet_dependents": sum(name not in voices for name in dependents) / max(len(dependents), 1),
-        "lowest": float(speaks and not any(hops == 1 for hops in below.values())),
-        "lowest_2": float(speaks and not any(hops <= 2 for hops in below.values())),
+        "quiet_dependents": (len(dependents) - speaking) / max(len(dependents), 1),
         "callers": math.log1p(len(dependents)),
-        "callees": math.log1p(len(graph.dependencies(service))),
+        "callees": math.log1p(len(graph.callees(service))),
         "host": float(kind is ServiceKind.HOST),
         "queue": float(kind is ServiceKind.QUEUE),
         "datastore": float(kind is ServiceKind.DATASTORE),
@@ -279,8 +268,8 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
         "flapping": float(not any(node.steady for node in own)),
         "onset": math.exp(-late / window_ms),
         "onset_sharp": math.exp(-_TOGETHER * late / window_ms),
-        "onset_order": sum(at < voice.onset_at for at in crowd.onsets) / len(crowd.onsets),
-        "company": _company(voice, crowd),
+        "onset_order": bisect_left(crowd.onsets, voice.onset_at) / len(crowd.onsets),
+        "company": crowd.company[voice.service] / max(crowd.surprise, 1e-9),
         "explained_by": len(causes) / len(crowd.voices),
         "isolated": float(not causes and not root.explains),
         "accused_by": math.log1p(len(voice.callers)),
@@ -288,7 +277,7 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
         "tree_root": tops / len(own),
         "descendants": max(crowd.below_in_forest.get(node.id, 0) for node in own) / len(scene.nodes),
         "joined": sum(_is_joined(node, scene) for node in own) / len(own),
-        **{f"rarest_{kind}": voice.kinds[kind] for kind in _KINDS if kind in voice.kinds},
+        **voice.rarest_by_kind(),
     }
 
 
@@ -304,14 +293,20 @@ def _likely_causes(node: Node, scene: Scene) -> list[int]:
     return [link.cause for link in links if link.log_density > noise and link.cause in scene.nodes]
 
 
-def _company(voice: _Voice, crowd: _Crowd) -> float:
-    window_ms = crowd.scene.explainer.window_ms
-    near = (
-        other.surprise * math.exp(-_TOGETHER * abs(other.onset_at - voice.onset_at) / window_ms)
-        for other in crowd.voices.values()
-        if other is not voice
-    )
-    return math.fsum(sorted(near)) / max(crowd.surprise, 1e-9)
+def _company(voices: Iterable[_Voice], window_ms: int) -> dict[str, float]:
+    """Return, for each service, the surprise of the others, each for less the further apart they began.
+
+    What came before decays from one onset to the next, so one pass forwards and one backwards give all.
+    """
+    ordered = sorted(voices, key=lambda voice: voice.onset_at)
+    found = {voice.service: 0.0 for voice in ordered}
+    for one_way in (ordered, ordered[::-1]):
+        near, at = 0.0, one_way[0].onset_at
+        for voice in one_way:
+            near *= math.exp(-_TOGETHER * abs(voice.onset_at - at) / window_ms)
+            found[voice.service] += near
+            near, at = near + voice.surprise, voice.onset_at
+    return found
 
 
 def _is_joined(node: Node, scene: Scene) -> bool:
@@ -321,20 +316,69 @@ def _is_joined(node: Node, scene: Scene) -> bool:
     return all(link.cause != node.parent for link in scene.links[node.id])
 
 
-def _walk(roots: Sequence[Root], crowd: _Crowd, restart: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """Return how long a walk stays at each candidate: from what alerts to what that depends on (PageRank)."""
-    graph = crowd.scene.paths.graph
-    names = dict.fromkeys([*crowd.voices, *(to for name in crowd.voices for to, _ in graph.dependencies(name))])
-    index = {name: position for position, name in enumerate(names)}
-    edges = [(index[name], index[to]) for name in crowd.voices for to, _ in graph.dependencies(name)]
-    sources = np.array([source for source, _ in edges], dtype=np.intp)
-    targets = np.array([target for _, target in edges], dtype=np.intp)
-    out = np.bincount(sources, minlength=len(names)).astype(np.float64)
-    home = np.array([restart.get(name, 0.0) for name in names])
-    home = home / home.sum() if home.sum() > 0 else np.full(len(names), 1 / len(names))
-    stay = home
-    for _ in range(_STEPS):
-        flow = np.bincount(targets, weights=(stay / np.maximum(out, 1))[sources], minlength=len(names))
-        lost = stay[out == 0].sum()
-        stay = (1 - _DAMPING) * home + _DAMPING * (flow + lost * home)
-    return np.array([stay[index[root.service]] if root.service in index else 0.0 for root in roots])
+class _Reach:
+    """Which of those that alert the candidates reach along the graph, and who reaches them."""
+
+    def __init__(self, candidates: Sequence[str], crowd: _Crowd) -> None:
+        voices = list(crowd.voices)
+        self._speaks = [name in crowd.voices for name in candidates]
+        self._above = _depend(voices, candidates, crowd.scene.paths).transpose(0, 2, 1)
+        self._below = _depend(candidates, voices, crowd.scene.paths)
+        self._surprises = np.array([voice.surprise for voice in crowd.voices.values()])
+        self._total = max(crowd.surprise, 1e-9)
+
+    def of(self, number: int) -> dict[str, float]:
+        """Return where a candidate stands among those that alert."""
+        above, below, speaks = self._above[:, number], self._below[:, number], self._speaks[number]
+        covers = [(speaks + int(one.sum())) / len(self._surprises) for one in above]
+        return {
+            "near_dependents": self._share(above[0]),
+            "far_dependents": self._share(above[2] & ~above[0]),
+            "near_dependencies": self._share(below[0]),
+            "far_dependencies": self._share(below[2] & ~below[0]),
+            "covers_1": covers[0],
+            "covers_2": covers[1],
+            "covers_3": covers[2],
+            "lowest": float(speaks and not below[0].any()),
+            "lowest_2": float(speaks and not below[1].any()),
+        }
+
+    def _share(self, among: npt.NDArray[np.bool_]) -> float:
+        return math.fsum(self._surprises[among].tolist()) / self._total
+
+
+def _depend(names: Sequence[str], on: Sequence[str], paths: Paths) -> npt.NDArray[np.bool_]:
+    """Tell, for one, two and three hops, which of `names` (rows) depend on which others (columns) within them."""
+    within = paths.within(names)
+    behind = len(paths.places)
+    size = behind // 8 + 1
+    packed = b"".join(bits[hops].to_bytes(size, "little") for hops in range(3) for bits in within)
+    table = np.frombuffer(packed, dtype=np.uint8).reshape(3, len(names), size)
+    places = np.array([paths.places.get(name, behind) for name in on])
+    return (table[:, :, places >> 3] >> (places & 7).astype(np.uint8) & 1).astype(np.bool_)
+
+
+class _Walk:
+    """A walk from what alerts to what that depends on (PageRank)."""
+
+    def __init__(self, crowd: _Crowd) -> None:
+        graph = crowd.scene.paths.graph
+        callees = {name: graph.callees(name) for name in crowd.voices}
+        names = dict.fromkeys([*callees, *chain.from_iterable(callees.values())])
+        self._index = index = {name: position for position, name in enumerate(names)}
+        out = [len(found) for found in callees.values()]
+        self._sources = np.repeat(np.arange(len(callees)), out)
+        self._targets = np.array([index[name] for name in chain.from_iterable(callees.values())], dtype=np.intp)
+        self._out = np.array(out + [0] * (len(names) - len(out)), dtype=np.float64)
+
+    def shares(self, roots: Sequence[Root], restart: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """Return how long a walk stays at each candidate that begins anew where `restart` says."""
+        index, out = self._index, self._out
+        home = np.array([restart.get(name, 0.0) for name in index])
+        home = home / home.sum() if home.sum() > 0 else np.full(len(index), 1 / len(index))
+        stay = home
+        for _ in range(_STEPS):
+            flow = np.bincount(self._targets, weights=(stay / np.maximum(out, 1))[self._sources], minlength=len(index))
+            lost = stay[out == 0].sum()
+            stay = (1 - _DAMPING) * home + _DAMPING * (flow + lost * home)
+        return np.array([stay[index[root.service]] if root.service in index else 0.0 for root in roots])
