@@ -216,6 +216,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     root: str | None = None  # wrong_root: the right service
     into: str | None = None  # merge: the incident it belongs to
     services: list[str] = []  # split: the services whose alerts are another incident
+    alerts: list[str] = []  # split: the fingerprints of alerts that are
 
     def __post_init__(self) -> None:
         """Check the instant: to decode a word that has none is an error like any other."""

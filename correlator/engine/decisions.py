@@ -62,9 +62,17 @@ class Outcome(StrEnum):
     ENDED = "ended"  # the incident is over
     LATE = "late"  # something said later was heard before
     REPEATED = "repeated"  # the delivery was heard before
-    NO_SUCH_INCIDENT = "no_such_incident"  # to be merged with: unknown, over, or of another scope
+    NO_SUCH_INCIDENT = "no_such_incident"  # to be merged with: unknown to this engine, or over
+    OTHER_SCOPE = "other_scope"  # to be merged with: of a scope with which nothing of this one is correlated
     NO_SUCH_SERVICE = "no_such_service"  # to be split off: not in the incident
+    NO_SUCH_ALERT = "no_such_alert"  # to be split off: not in the incident, or over and forgotten
     NOTHING_LEFT = "nothing_left"  # all of the incident was to be split off
+
+
+#: What cannot be done as it was said; who said it is to learn why.
+REFUSALS = frozenset({
+    Outcome.NO_SUCH_INCIDENT, Outcome.OTHER_SCOPE, Outcome.NO_SUCH_SERVICE, Outcome.NO_SUCH_ALERT, Outcome.NOTHING_LEFT,
+})  # fmt: skip
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

@@ -193,6 +193,8 @@ class Engine:
             outcome, said = operators.act(self._lifecycle(scope), incident, feedback)
         if said:
             self._changed(scope)
+            # What it remembers of a node takes for granted that nothing leaves it.
+            self._memories.pop(scope.name, None)
         yield Heard(id=feedback.id, incident_id=feedback.incident_id, action=feedback.action, outcome=outcome)
         yield from said
 
@@ -334,6 +336,7 @@ class Engine:
     def _lifecycle(self, scope: Scope) -> Lifecycle:
         return Lifecycle(
             config=self._config,
+            state=self.state,
             scope=scope,
             paths=self._paths,
             explainer=self._explainer(scope),

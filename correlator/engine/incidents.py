@@ -20,7 +20,7 @@ from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree
 from correlator.engine.lifecycle import Stage, Trigger, stage_of, take
 from correlator.engine.ranking import Ranker, ordered, suspects_of
-from correlator.engine.state import Facet, Incident, Node, Scope
+from correlator.engine.state import Facet, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
 
 #: Ages, in seconds since the first arrival, at which a pending incident is looked at again: a lone alert gains
@@ -38,6 +38,7 @@ class Lifecycle(msgspec.Struct):
     """The incidents of one scope at one moment."""
 
     config: EngineConfig
+    state: State
     scope: Scope
     paths: Paths
     explainer: Explainer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from correlator.domain import AlertEvent
@@ -90,6 +90,75 @@ def leave(node: Node, at: int) -> None:
     node.ended_at = max(node.ended_at, at)
 
 
+def divide(node: Node, leaving: Mapping[str, Alert], key: int, alerts: Mapping[str, Alert]) -> Node:
+    """Make some members of a node a node of their own, and return it; at least one other stays.
+
+    What the texts of its alerts mention is not known alert by alert, so both keep it, and of how it stood in time what
+    only the whole knows.
+    """
+    facets = [facet for facet in node.facets if facet.fingerprint in leaving]
+    part = Node(
+        id=key,
+        service=node.service,
+        onset_at=0,
+        arrived_at=node.arrived_at,
+        last_new_at=node.last_new_at,
+        names={},
+        kinds={},
+        members=dict.fromkeys(leaving),
+        facets=facets or [_facet_of(next(iter(leaving.values())))],
+        severity=max((alert.severity for alert in leaving.values()), key=lambda severity: severity.rank),
+        total=len(leaving),
+        firing=sum(alert.firing for alert in leaving.values()),
+        events=len(leaving),
+        ended_at=max(alert.ended_at for alert in leaving.values()),
+        steady=min(node.steady, len(leaving)),
+        mentions=list(node.mentions),
+        callers={},
+        incident=node.incident,
+        frozen=node.frozen,
+        due_at=node.due_at,
+    )
+    part.onset_at = min(facet.started_at for facet in part.facets)
+    for fingerprint, alert in leaving.items():
+        del node.members[fingerprint]
+        alert.node = key
+        _move(node.names, part.names, alert.name)
+        _move(node.kinds, part.kinds, alert.kind)
+        if alert.edge is not None and alert.edge.callee == node.service:
+            _move(node.callers, part.callers, alert.edge.caller)
+    # Never without one, for it names an incident: of those that stay there may be none among the sample.
+    node.facets = [facet for facet in node.facets if facet.fingerprint not in leaving] or node.facets[:1]
+    node.total -= part.total
+    node.firing = max(0, node.firing - part.firing)
+    node.events = max(1, node.events - part.events)
+    node.steady = node.steady and max(1, node.steady - part.steady)
+    if len(node.facets) == node.total:
+        node.onset_at = min(facet.started_at for facet in node.facets)
+    left = [facet.severity for facet in node.facets]
+    left += [alerts[known].severity for known in node.members if known in alerts]
+    node.severity = max(left, key=lambda severity: severity.rank)
+    # Beyond a bound words are not counted, so what stays may have lost all of them.
+    node.names = node.names or {node.facets[0].name: 1}
+    node.kinds = node.kinds or {node.facets[0].kind: 1}
+    return part
+
+
+def _facet_of(alert: Alert) -> Facet:
+    """Return a member as a sample, where it was not one: of the event that brought it nothing is known any more."""
+    return Facet(
+        fingerprint=alert.fingerprint,
+        name=alert.name,
+        kind=alert.kind,
+        severity=alert.severity,
+        entity=alert.entity,
+        edge=alert.edge,
+        started_at=alert.started_at,
+        event_id="",
+        summary="",
+    )
+
+
 def is_live(node: Node, now: int, window_ms: int) -> bool:
     """Tell whether the node can still explain or be explained."""
     return node.firing > 0 or not node.frozen or node.ended_at > now - 2 * window_ms
@@ -130,3 +199,9 @@ def changed_at(scope: Scope, service: str) -> int:
 def _count(counts: dict[K, int], key: K) -> None:
     if key in counts or len(counts) < _MAX_WORDS:
         counts[key] = counts.get(key, 0) + 1
+
+
+def _move(old: dict[K, int], new: dict[K, int], key: K) -> None:
+    _count(new, key)
+    if (left := old.pop(key, 0)) > 1:
+        old[key] = left - 1

@@ -13,7 +13,9 @@ from correlator.engine import report
 from correlator.engine.decisions import Outcome, Output
 from correlator.engine.incidents import Lifecycle
 from correlator.engine.lifecycle import Trigger
+from correlator.engine.nodes import divide
 from correlator.engine.state import Incident, Node, State
+from correlator.engine.timers import Due
 
 #: Deliveries remembered by their ids. A sender repeats for two days at most (PagerDuty's webhooks), and the operators
 #: of one partition do not say so much in so long.
@@ -100,9 +102,12 @@ def _name_root(life: Lifecycle, incident: Incident, feedback: Feedback) -> Resul
 
 def _merge(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
     """Let an incident go on in another one."""
-    into = life.scope.incidents.get(feedback.into or "")
+    name = feedback.into or ""
+    into = life.scope.incidents.get(name)
     if into is None or into is incident or not into.revision or into.status is IncidentStatus.RESOLVED:
-        return Outcome.NO_SUCH_INCIDENT, []
+        others = [scope for scope in life.state.scopes.values() if scope is not life.scope]
+        elsewhere = any(name in scope.incidents or name in scope.ended for scope in others)
+        return (Outcome.OTHER_SCOPE if elsewhere else Outcome.NO_SUCH_INCIDENT), []
     _move(life, life.members(incident), incident, into)
     for node in life.members(into):
         node.pin = into.id
@@ -111,14 +116,15 @@ def _merge(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
 
 
 def _split(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
-    """Make what some services say an incident of its own. It pages: whoever it is for has not heard of it as such."""
+    """Make some alerts an incident of their own. It pages: whoever it is for has not heard of it as such."""
     graph = life.paths.graph
     services = {graph.resolve(name) or name for name in feedback.services}
-    leaving = [node for node in life.members(incident) if node.service in services]
-    if not leaving:
-        return Outcome.NO_SUCH_SERVICE, []
-    if len(leaving) == len(incident.nodes):
+    chosen = {node.id: _chosen(life, node, services, frozenset(feedback.alerts)) for node in life.members(incident)}
+    if not any(chosen.values()):
+        return (Outcome.NO_SUCH_SERVICE if services else Outcome.NO_SUCH_ALERT), []
+    if all(len(chosen[node.id]) == len(node.members) for node in life.members(incident)):
         return Outcome.NOTHING_LEFT, []
+    leaving = [_leave(life, incident, node, chosen[node.id]) for node in life.members(incident) if chosen[node.id]]
     other = life.begin(node.id for node in leaving)
     other.real = 1.0
     other.note = f"An operator took it out of {incident.id}."
@@ -126,8 +132,31 @@ def _split(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
     for each in (incident, other):
         for node in life.members(each):
             node.pin = each.id
+    # What is left may be over for so long that no solving looks at it any more.
+    life.due(incident, life.now + 1000)
     opened = list(life.step(other, Trigger.WORTH_A_PAGE))
     return Outcome.ACTED, [*opened, life.publish(incident, Action.UPDATED, page=False)]
+
+
+def _chosen(life: Lifecycle, node: Node, services: set[str], alerts: frozenset[str]) -> list[str]:
+    """Return the members of a node that are to leave; of single alerts those of which it is the current episode."""
+    if node.service in services:
+        return list(node.members)
+    known = life.scope.alerts
+    return [name for name in node.members if name in alerts and name in known and known[name].node == node.id]
+
+
+def _leave(life: Lifecycle, incident: Incident, node: Node, chosen: list[str]) -> Node:
+    """Return what leaves of a node: the whole of it, or a part that was made a node."""
+    if len(chosen) == len(node.members):
+        return node
+    scope, key = life.scope, life.state.next_node
+    life.state.next_node += 1
+    part = scope.nodes[key] = divide(node, {name: scope.alerts[name] for name in chosen}, key, scope.alerts)
+    incident.nodes.append(key)
+    if part.due_at:
+        part.due_at = life.timers.add(part.due_at, Due.NODE, scope.name, str(key))
+    return part
 
 
 def _move(life: Lifecycle, nodes: list[Node], old: Incident, new: Incident) -> None:

@@ -19,12 +19,12 @@ from correlator.formats.instants import instant
 
 _Text = Annotated[str, Meta(max_length=256)]
 _INCIDENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
-#: Beside the incident, an action needs this field.
+#: Beside the incident, an action needs one of these fields.
 _NEEDS = {
-    FeedbackAction.REASSIGN: "to",
-    FeedbackAction.WRONG_ROOT: "root",
-    FeedbackAction.MERGE: "into",
-    FeedbackAction.SPLIT: "services",
+    FeedbackAction.REASSIGN: ("to",),
+    FeedbackAction.WRONG_ROOT: ("root",),
+    FeedbackAction.MERGE: ("into",),
+    FeedbackAction.SPLIT: ("services", "alerts"),
 }
 
 
@@ -41,6 +41,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     root: _Text | None = None
     into: _Text | None = None
     services: Annotated[list[_Text], Meta(max_length=500)] = []
+    alerts: Annotated[list[_Text], Meta(max_length=500)] = []
 
 
 _decoder = msgspec.json.Decoder(Word)
@@ -71,9 +72,10 @@ def meant(word: Word, *, arrived_at: int, delivery: str, source: FeedbackSource)
     Raises:
         InputError: it lacks what its action needs.
     """
-    needed = _NEEDS.get(word.action)
-    if needed is not None and not getattr(word, needed):
-        raise InputError("missing_field", f"missing field `{needed}`, without which {word.action} says nothing")
+    needed = _NEEDS.get(word.action, ())
+    if needed and not any(getattr(word, field) for field in needed):
+        fields = " or ".join(f"`{field}`" for field in needed)
+        raise InputError("missing_field", f"missing field {fields}, without which {word.action} says nothing")
     if word.into == word.incident_id:
         raise InputError("wrong_value", "into: an incident cannot be merged into itself")
     said_at = arrived_at if word.at is None else min(instant(word.at, "at"), arrived_at)
@@ -88,4 +90,5 @@ def meant(word: Word, *, arrived_at: int, delivery: str, source: FeedbackSource)
         root=word.root,
         into=word.into,
         services=word.services,
+        alerts=word.alerts,
     )

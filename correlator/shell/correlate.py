@@ -20,8 +20,9 @@ from faust.streams import Stream
 from faust.types import EventT, StreamT
 
 from correlator.config import Config
-from correlator.domain import IncidentEvent, Severity, instant_of
+from correlator.domain import Feedback, IncidentEvent, Severity, instant_of
 from correlator.engine import snapshot as codec
+from correlator.engine.decisions import REFUSALS, Heard
 from correlator.errors import LogError
 from correlator.formats import log
 from correlator.partition import Partition
@@ -208,6 +209,8 @@ class Correlate:
                     count(output)
                     if isinstance(output, IncidentEvent):
                         sent.append(await self._publish(output))
+                    elif isinstance(output, Heard) and output.outcome in REFUSALS and isinstance(part, log.Said):
+                        sent.append(await self._letters.send(_unheeded(part.feedback, output, message)))
                 if not said and isinstance(part, log.Alerts) and part.events:
                     self._metrics.repeats.inc()
             self._tell_of_clocks(partition.disbelieved - disbelieved, record, message)
@@ -300,3 +303,16 @@ class Correlate:
         for severity in Severity:
             self._metrics.open.labels(severity).set(counts[severity])
         self._metrics.events_pending.set(sum(tally.pending for tally in self._tallies.values()))
+
+
+def _unheeded(word: Feedback, heard: Heard, message: ConsumerRecord) -> DeadLetter:
+    """Return an operator's word that could not be done, as it was said."""
+    return DeadLetter(
+        value=msgspec.json.encode(word),
+        reason=str(heard.outcome),
+        detail=f"{heard.action} of {heard.incident_id}: {heard.outcome}",
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        at=message.timestamp or 0,
+    )

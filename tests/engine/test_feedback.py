@@ -67,6 +67,7 @@ class Story:
         root: str | None = None,
         into: str | None = None,
         services: Sequence[str] = (),
+        alerts: Sequence[str] = (),
     ) -> Outcome | None:
         """Say something of an incident, of the first one unless another is named; return what came of it."""
         feedback = Feedback(
@@ -80,6 +81,7 @@ class Story:
             root=root,
             into=into,
             services=list(services),
+            alerts=list(alerts),
         )
         outputs = self.engine.on_feedback(feedback, clock(second))
         self.said += outputs
@@ -343,3 +345,72 @@ def test_a_split_that_cannot_be_changes_nothing(services: list[str], outcome: Ou
     story = paged()
     assert story.say(FeedbackAction.SPLIT, 70, services=services) is outcome
     assert story.actions() == [Action.OPENED]
+
+
+def test_a_single_alert_that_is_split_off_is_an_incident_of_its_own_that_pages_and_stays_apart() -> None:
+    story = Story()
+    story.fire("db", "PostgresDown", 0)
+    story.fire("db", "DiskFull", 5, severity=Severity.WARNING)
+    story.fire("api", "HighErrorRate", 10)
+    story.until(60)
+    assert story.actions() == [Action.OPENED]
+    first = story.published[0].incident_id
+    (disk,) = (one.fingerprint for one in story.published[0].alerts.sample if one.name == "DiskFull")
+    assert story.say(FeedbackAction.SPLIT, 70, alerts=[disk]) is Outcome.ACTED
+    story.fire("web", "HighErrorRate", 80)
+    story.until(900)
+    newest = {one.incident_id: one for one in story.published}
+    (apart,) = (one for name, one in newest.items() if name != first)
+    assert [(one.service, one.name) for one in apart.alerts.sample] == [("db", "DiskFull")]
+    assert (apart.severity, apart.alerts.firing, apart.alerts.total) == (Severity.WARNING, 1, 1)
+    assert {one.name for one in newest[first].alerts.sample} == {"PostgresDown", "HighErrorRate"}
+    assert story.pages == 2
+    story.end("db", "DiskFull", 1000, started=5)
+    story.until(2000)
+    assert story.actions(apart.incident_id)[-1] is Action.RESOLVED
+    assert Action.RESOLVED not in story.actions(first)
+    for service, name, began in (("db", "PostgresDown", 0), ("api", "HighErrorRate", 10), ("web", "HighErrorRate", 80)):
+        story.end(service, name, 2100, started=began)
+    story.finish()
+    assert story.actions(first)[-1] is Action.RESOLVED and story.pages == 2
+    assert story.published[-1].services == ["db", "api", "web"]
+
+
+def test_services_and_single_alerts_are_split_off_together() -> None:
+    story = Story()
+    story.fire("db", "PostgresDown", 0)
+    story.fire("db", "DiskFull", 5)
+    story.fire("api", "HighErrorRate", 10)
+    story.until(60)
+    (disk,) = (one.fingerprint for one in story.published[0].alerts.sample if one.name == "DiskFull")
+    assert story.say(FeedbackAction.SPLIT, 70, services=["api"], alerts=[disk, "unknown"]) is Outcome.ACTED
+    opened, left = story.published[-2:]
+    assert {one.name for one in opened.alerts.sample} == {"DiskFull", "HighErrorRate"}
+    assert [one.name for one in left.alerts.sample] == ["PostgresDown"]
+
+
+def test_single_alerts_that_cannot_be_split_off_change_nothing() -> None:
+    story = paged()
+    every = [one.fingerprint for one in story.published[0].alerts.sample]
+    assert story.say(FeedbackAction.SPLIT, 70, alerts=["unknown"]) is Outcome.NO_SUCH_ALERT
+    assert story.say(FeedbackAction.SPLIT, 71, alerts=every) is Outcome.NOTHING_LEFT
+    assert story.actions() == [Action.OPENED]
+
+
+def test_a_merge_across_scopes_is_refused_as_such() -> None:
+    story = paged()
+    one = event("db", "PostgresDown", 65, scope="staging")
+    story.said += story.engine.on_event(one, one.observed_at)
+    story.until(130)
+    here, there = (one.incident_id for one in story.published)
+    assert story.say(FeedbackAction.MERGE, 140, incident=here, into=there) is Outcome.OTHER_SCOPE
+    assert story.actions() == [Action.OPENED, Action.OPENED]
+
+
+def test_what_a_split_leaves_ends_although_it_was_over_long_before() -> None:
+    story = paged()
+    first = story.published[0].incident_id
+    story.end("db", "PostgresDown", 100, started=0)
+    assert story.say(FeedbackAction.SPLIT, 3000, services=["api"]) is Outcome.ACTED
+    story.until(4000)
+    assert story.actions(first)[-1] is Action.RESOLVED

@@ -26,6 +26,7 @@ from correlator.engine.engine import Engine
 from tests.engine.drive import START, Run, broken_laws, event, graph_of, to_the_end
 
 SERVICES = ("web", "api", "db", "cart")
+NAMES = ("ServiceDown", "HighErrorRate")
 GRAPH = graph_of({"web": ["api", "cart"], "api": ["db"]}, owners={"db": "data", "api": "core"})
 CONFIG = EngineConfig(page_probability=0, page_probability_critical=0, resolved_by_hand_seconds=1200)
 #: What breaks by an operator's own wish: an incident is resolved by hand although its alerts fire.
@@ -41,13 +42,14 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     other: int
     delay: int
     service: str
+    name: str
     delivery: int
 
 
 alerts = st.builds(
     lambda service, name, second, severity, status: event(service, name, second, status, severity=severity),
     st.sampled_from(SERVICES),
-    st.sampled_from(("ServiceDown", "HighErrorRate")),
+    st.sampled_from(NAMES),
     st.integers(0, 1500),
     st.sampled_from((Severity.CRITICAL, Severity.WARNING)),
     st.sampled_from((Status.FIRING, Status.FIRING, Status.RESOLVED)),
@@ -60,6 +62,7 @@ words = st.builds(
     other=st.integers(0, 5),
     delay=st.integers(0, 300),
     service=st.sampled_from(SERVICES),
+    name=st.sampled_from(NAMES),
     delivery=st.integers(0, 30),
 )
 Happening = AlertEvent | Word
@@ -79,7 +82,8 @@ def feedback_of(word: Word, published: Sequence[str]) -> Feedback:
         to=word.service,
         root=word.service,
         into=published[word.other % len(published)],
-        services=[word.service],
+        services=[word.service] if word.delivery % 3 else [],
+        alerts=[event(word.service, word.name, 0).fingerprint],
     )
 
 

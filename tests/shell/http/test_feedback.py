@@ -79,6 +79,7 @@ async def test_what_an_operator_posts_is_one_record_of_the_topic_of_feedback_key
                 "root": "db",
                 "into": None,
                 "services": [],
+                "alerts": [],
             }
         ]
 
@@ -99,7 +100,7 @@ async def test_what_is_posted_again_with_its_idempotency_key_has_the_same_id() -
         ({"incident_id": FIRST, "action": "explode"}, "wrong_value"),
         ({"incident_id": FIRST, "action": "reassign"}, "missing_field"),
         ({"incident_id": FIRST, "action": "merge", "into": FIRST}, "wrong_value"),
-        ({"incident_id": FIRST, "action": "split", "services": []}, "missing_field"),
+        ({"incident_id": FIRST, "action": "split", "services": [], "alerts": []}, "missing_field"),
         ({"incident_id": FIRST, "action": "noise", "at": "1999-01-01T00:00:00Z"}, "bad_timestamp"),
     ],
 )
