@@ -202,9 +202,11 @@ class Paths:
         known = self._reach[level].get(service)
         if known is None:
             known = self._within(service, 0) if level else 0
+            nearer = self._reach[level - 1]
             for name in self.graph.callees(service):
                 if level:
-                    known |= self._within(name, level - 1)
+                    further = nearer.get(name)
+                    known |= self._within(name, level - 1) if further is None else further
                 else:
                     known |= 1 << self.places.setdefault(name, len(self.places))
             self._reach[level][service] = known
