@@ -155,6 +155,11 @@ class ServiceGraph:
         """Tell whether `name` depends on `on` directly."""
         return bool(self._graph.has_edge(name, on))
 
+    def dependency(self, name: str, on: str) -> Dependency:
+        """Return the edge from `name` to `on`, on which it depends directly."""
+        edge: Dependency = self._graph.adj[name][on]["edge"]
+        return edge
+
     def blast_radius(self, name: str, *, limit: int) -> list[str]:
         """Return up to `limit` services that depend on `name`, directly or not, nearest first."""
         seen = {name}

@@ -130,6 +130,7 @@ class Paths:
         self.graph = graph
         self._max_hops = max_hops
         self._upward: dict[str, tuple[Path, ...]] = {}
+        self._downward: dict[str, dict[str, Path]] = {}
         self._voices: dict[tuple[str, float], tuple[float, dict[str, float]]] = {}
         #: The place of a service in the bits of `within`; who has none is not depended upon by who was asked for.
         self.places: dict[str, int] = {}
@@ -142,6 +143,18 @@ class Paths:
             if len(self._upward) >= 50_000:
                 self._upward.clear()
             known = self._upward[service] = self._find(service)
+        return known
+
+    def from_dependents(self, service: str) -> dict[str, Path]:
+        """Return the path from each direct dependent of `service`."""
+        known = self._downward.get(service)
+        if known is None:
+            if len(self._downward) >= 50_000:
+                self._downward.clear()
+            dependents = self.graph.dependents(service)
+            strength = DOWNWARD / max(len(dependents), 1)
+            known = {name: Path(name, strength, 1, downward=True) for name in dependents}
+            self._downward[service] = known
         return known
 
     def nearby(self, service: str) -> Iterator[str]:
@@ -162,7 +175,7 @@ class Paths:
                 self._voices.clear()
             each = {}
             for dependent in self.graph.dependents(service):
-                strength = strength_of(dict(self.graph.dependencies(dependent))[service])
+                strength = strength_of(self.graph.dependency(dependent, service))
                 each[dependent] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
             known = self._voices[service, alpha] = (sum(each.values()), each)
         return known
@@ -188,11 +201,14 @@ class Paths:
     def _within(self, service: str, level: int) -> int:
         known = self._reach[level].get(service)
         if known is None:
-            known = 0
+            known = self._within(service, 0) if level else 0
+            nearer = self._reach[level - 1]
             for name in self.graph.callees(service):
-                known |= 1 << self.places.setdefault(name, len(self.places))
                 if level:
-                    known |= self._within(name, level - 1)
+                    further = nearer.get(name)
+                    known |= self._within(name, level - 1) if further is None else further
+                else:
+                    known |= 1 << self.places.setdefault(name, len(self.places))
             self._reach[level][service] = known
         return known
 
@@ -226,7 +242,7 @@ def strength_of(edge: object) -> float:
 
 
 class Explainer:
-    """Densities for nodes at one moment of one scope."""
+    """Densities for nodes at one moment of one scope; no alert may join or leave a node as long as it is asked."""
 
     def __init__(
         self,
@@ -243,6 +259,7 @@ class Explainer:
         self._changed_at = changed_at
         self._now = now
         self._travels: dict[tuple[int, bool], float] = {}  # of a victim's kinds, up and down
+        self._rarities: dict[int, float] = {}
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
@@ -274,10 +291,13 @@ class Explainer:
 
     def rarity(self, node: Node) -> float:
         """Return the density of the node's alerts as everyday noise, however long it lasts."""
-        rarest = min(self._rate(node.service, name) for name in node.names)
-        facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
-        flapping = 1.0 if node.steady else 100.0
-        return rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
+        known = self._rarities.get(node.id)
+        if known is None:
+            rarest = min(self._rate(node.service, name) for name in node.names)
+            facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
+            flapping = 1.0 if node.steady else 100.0
+            known = self._rarities[node.id] = rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
+        return known
 
     def _persistence(self, node: Node) -> float:
         """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
 from correlator.engine import background, episodes, nodes, operators, pins, warmth
-from correlator.engine.causes import Explainer, Paths
+from correlator.engine.causes import Explainer, Path, Paths
 from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
 from correlator.engine.forest import Link, plant
@@ -324,8 +324,9 @@ class Engine:
         memory = self._memories.get(scope.name)
         if memory is None:
             memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
-        forest = plant(live, self._paths, self._explainer(scope), published, memory)
-        return self._lifecycle(scope).follow(pins.regroup(forest, live), live)
+        lifecycle = self._lifecycle(scope)
+        forest = plant(live, self._paths, lifecycle.explainer, published, memory)
+        return lifecycle.follow(pins.regroup(forest, live), live)
 
     def _explainer(self, scope: Scope) -> Explainer:
         now = self.state.now
@@ -349,7 +350,7 @@ class Engine:
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._paths = Paths(graph, self._config.max_hops)
-        self._memories: dict[str, LinkMemory[Link]] = {}  # by scope
+        self._memories: dict[str, LinkMemory[Path, Link]] = {}  # by scope
         self.state.topology = graph.version
 
 

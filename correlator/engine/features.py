@@ -126,8 +126,10 @@ def table(roots: Sequence[Root], scene: Scene) -> npt.NDArray[np.float64]:
         values |= {"silent": 1.0} if voice is None else _own(voice, root, crowd)
         values |= {name: float(shares[number]) for name, shares in walks.items()}
         values |= {f"{name}_ln": _log(values.get(name, 0.0)) for name in ("walk", "walk_surprise", "surprise_share")}
+        row = [0.0] * len(NAMES)
         for name, value in values.items():
-            columns[number, _COLUMN[name]] = round(value, _DIGITS)
+            row[_COLUMN[name]] = round(value, _DIGITS)
+        columns[number] = row
     return columns
 
 

@@ -14,7 +14,6 @@ import msgspec
 from correlator.engine.causes import (
     BEYOND_THE_GRAPH,
     CALL_STRENGTH,
-    DOWNWARD,
     MENTION_STRENGTH,
     MOST_BEYOND,
     RELAPSE_STRENGTH,
@@ -25,7 +24,7 @@ from correlator.engine.causes import (
 )
 from correlator.engine.cover import cover
 from correlator.engine.kinds import CAUSE_LIKE
-from correlator.engine.memory import LinkMemory
+from correlator.engine.memory import Judged, Judgements, LinkMemory
 from correlator.engine.state import Node
 
 #: A cause that shows trouble of its own, when it comes late, overturns what was told more easily.
@@ -60,7 +59,7 @@ def candidates(
 ) -> dict[int, list[Link]]:
     """Return, for every node whose key is in `of`, the others among `nodes` that may have caused it."""
     live = _Live(nodes)
-    return {key: _links(nodes[key], _ways_to(nodes[key], live, paths), live, explainer) for key in of}
+    return {key: _links(nodes[key], _ways_to(nodes[key], live, paths), live, explainer, Judged())[0] for key in of}
 
 
 class _Live:
@@ -78,19 +77,31 @@ class _Live:
                 known[node.service] = None
 
 
-def _links(victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer) -> list[Link]:
+def _links(
+    victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer, judged: Judged[Path, Link]
+) -> tuple[list[Link], Judgements[Path, Link]]:
+    """Return the best link with each possible cause, and what was found of every way to it."""
     best: dict[int, Link] = {}
+    before, now = judged.before, judged.now
+    after: Judgements[Path, Link] = {}
     for path in ways:
         if path.hops == 2 and path.via in live.nodes:
             continue  # the service between speaks for itself
         for cause in live.nodes[path.cause]:
-            link = _link(victim, cause, path, explainer) if cause.id != victim.id else None
+            if cause.id == victim.id:
+                continue
+            way, is_now = (cause.id, path), now.get(cause.id)
+            known = before.get(way)
+            if known is None or known[0] is not is_now:
+                known = (is_now, _link(victim, cause, path, explainer))
+            after[way] = known
+            link = known[1]
             if link is None:
                 continue
-            known = best.get(cause.id)
-            if known is None or link.log_density > known.log_density:
+            other = best.get(cause.id)
+            if other is None or link.log_density > other.log_density:
                 best[cause.id] = link
-    return list(best.values())
+    return list(best.values()), after
 
 
 def _link(victim: Node, cause: Node, path: Path, explainer: Explainer) -> Link | None:
@@ -109,18 +120,15 @@ def _relapse(node: Node, nodes: Mapping[int, Node]) -> Link | None:
 
 def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
     service = victim.service
-    graph = paths.graph
     for path in paths.from_dependencies(service):
         if path.cause in live.nodes:
             yield path
-    dependents = graph.dependents(service)
+    dependents = paths.from_dependents(service)
     # Whichever is shorter: a hub has thousands of dependents, a storm thousands of services in trouble.
     if len(dependents) <= len(live.nodes):
-        callers = [name for name in dependents if name in live.nodes]
+        yield from [path for name, path in dependents.items() if name in live.nodes]
     else:
-        callers = [name for name in live.nodes if graph.depends(name, service)]
-    for caller in callers:
-        yield Path(caller, DOWNWARD / len(dependents), 1, downward=True)
+        yield from [dependents[name] for name in live.nodes if name in dependents]
     if len(live.nodes[service]) > 1:
         yield Path(service, RELAPSE_STRENGTH, 1)
     for name in victim.mentions:
@@ -135,7 +143,7 @@ def plant(
     paths: Paths,
     explainer: Explainer,
     published: Mapping[int, bool],
-    memory: LinkMemory[Link] | None = None,
+    memory: LinkMemory[Path, Link] | None = None,
 ) -> Forest:
     """Explain all `nodes` (by id, in order) and return the trees.
 
@@ -144,8 +152,8 @@ def plant(
     """
     live = _Live(nodes)
 
-    def find(node: Node) -> list[Link]:
-        return _links(node, _ways_to(node, live, paths), live, explainer)
+    def find(node: Node, judged: Judged[Path, Link]) -> tuple[list[Link], Judgements[Path, Link]]:
+        return _links(node, _ways_to(node, live, paths), live, explainer, judged)
 
     memory = memory or LinkMemory(paths.graph, paths.nearby)
     links = memory.refresh(nodes, speaking=len(live.nodes), accused=live.accused, find=find)

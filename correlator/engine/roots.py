@@ -43,8 +43,8 @@ def rank(
     paths: Paths,
     explainer: Explainer,
 ) -> list[Root]:
-    """Return the candidates, best first; `links` need be known of the nodes that `chosen` gives only."""
-    keys = chosen(nodes, explainer)
+    """Return the candidates, best first; `links` are those of the nodes that `chosen` gives."""
+    keys = list(links)
     index = {key: position for position, key in enumerate(keys)}
     noise = np.array([explainer.rarity(nodes[key]) for key in keys])
     weights = np.zeros((len(keys), len(keys)))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
-from correlator.engine.causes import Explainer, Paths
+from correlator.engine.causes import Explainer, Path, Paths
 from correlator.engine.forest import Link, plant
 from correlator.engine.kinds import Kind
-from correlator.engine.memory import LinkMemory
+from correlator.engine.memory import Judged, Judgements, LinkMemory
 from correlator.engine.state import Node
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
 
@@ -84,7 +84,7 @@ def solvings(
     """Yield what each solving gives with what is remembered of those before, and without."""
     graph = graph_of(pairs)
     paths = Paths(graph, 2)
-    memory: LinkMemory[Link] = LinkMemory(graph, paths.nearby)
+    memory: LinkMemory[Path, Link] = LinkMemory(graph, paths.nearby)
     nodes = {key: node(key, _SERVICES[key]) for key in (1, 2, 3)}
     keys = itertools.count(4)
     for number, happened in enumerate(history):
@@ -106,13 +106,13 @@ def test_a_forest_is_the_same_with_and_without_memory(
 
 def test_only_what_may_have_changed_is_found_anew() -> None:
     graph = graph_of([("s1", "s0"), ("s3", "s2")])
-    memory: LinkMemory[Link] = LinkMemory(graph, Paths(graph, 2).nearby)
+    memory: LinkMemory[Path, Link] = LinkMemory(graph, Paths(graph, 2).nearby)
     nodes = {key: node(key, _SERVICES[key]) for key in range(4)}
     found: list[int] = []
 
-    def find(one: Node) -> list[Link]:
+    def find(one: Node, judged: Judged[Path, Link]) -> tuple[list[Link], Judgements[Path, Link]]:
         found.append(one.id)
-        return []
+        return [], {}
 
     memory.refresh(nodes, speaking=4, accused={}, find=find)
     assert found == [0, 1, 2, 3]
@@ -122,3 +122,20 @@ def test_only_what_may_have_changed_is_found_anew() -> None:
     nodes[0].kinds[Kind.DOWN] = 1
     memory.refresh(nodes, speaking=4, accused={}, find=find)
     assert found == [0, 1]
+
+
+def test_only_what_changed_is_judged_anew() -> None:
+    graph = graph_of([("s1", "s0"), ("s2", "s1")])
+    memory: LinkMemory[str, str] = LinkMemory(graph, Paths(graph, 2).nearby)
+    nodes = {key: node(key, _SERVICES[key]) for key in range(3)}
+    held: dict[int, list[int]] = {}
+
+    def find(one: Node, judged: Judged[str, str]) -> tuple[list[str], Judgements[str, str]]:
+        held[one.id] = [cause for (cause, _), (then, _) in judged.before.items() if judged.now[cause] is then]
+        return [], {(cause, "way"): (judged.now[cause], None) for cause in nodes if cause != one.id}
+
+    memory.refresh(nodes, speaking=3, accused={}, find=find)
+    assert held == {0: [], 1: [], 2: []}
+    nodes[0].kinds[Kind.DOWN] = 1
+    memory.refresh(nodes, speaking=3, accused={}, find=find)
+    assert held == {0: [], 1: [2], 2: [1]}
