@@ -177,6 +177,7 @@ def test_feedback_in_a_dump_acts_where_its_incident_is_and_is_written_once(tmp_p
         "root": None,
         "into": None,
         "services": [],
+        "alerts": [],
     }
 
 

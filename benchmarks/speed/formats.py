@@ -52,8 +52,11 @@ def _varied(value: Any, number: int, key: str = "") -> Any:
     return f"{value}-{number}" if key in _IDENTITY and isinstance(value, str) else value
 
 
-def seconds_per_batch(work: Callable[[], object], *, repeats: int = 7, least_seconds: float = 0.1) -> float:
-    """Return the least time of one call, of this process' own: what else ran on the machine only ever adds."""
+def seconds_per_batch(work: Callable[[], object], *, repeats: int = 60, least_seconds: float = 0.01) -> float:
+    """Return the least time of one call, of this process' own: what else ran on the machine only ever adds.
+
+    Many short runs rather than few long ones: a neighbour seldom leaves the caches alone for long.
+    """
     calls = 1
     while (taken := _time(work, calls)) < least_seconds:
         calls = max(2 * calls, round(calls * least_seconds / max(taken, 1e-6)))

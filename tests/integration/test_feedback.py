@@ -10,10 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from correlator import rankers
 from correlator.devkafka import Broker
+from correlator.domain import Feedback
 from correlator.replay import LogReplay
 from correlator.sinks import Sinks
 from tests.integration.workers import Worker, World, wait_for, without_repeats
@@ -96,6 +98,8 @@ def test_what_operators_say_acts_wherever_the_incident_is_and_is_in_the_log(worl
 
     acknowledged = say(worker, incident, "acknowledge")
     wait_for(lambda: events(world, incident)[-1]["status"] == "acknowledged", "the acknowledgement")
+    lost = say(worker, incident, "merge", into="0123456789abcdef0123")
+    wait_for(world.rejected, "what cannot be done is told")
 
     for _ in range(2):
         resolve_there(worker, incident, "pd-1")
@@ -105,7 +109,7 @@ def test_what_operators_say_acts_wherever_the_incident_is_and_is_in_the_log(worl
     unknown = say(worker, "0123456789abcdef0123", "resolve")
     plain = json.dumps({"incident_id": incident, "action": "useful"}).encode()
     world.produce(world.config.kafka.feedback_topic, [b"{", plain])
-    wait_for(world.rejected, "what says nothing is refused")
+    wait_for(lambda: len(world.rejected()) > 1, "what says nothing is refused")
     wait_for(lambda: worker.metric('correlator_feedback_received_total{action="useful",source="topic"}'), "the topic")
 
     worker.kill()
@@ -120,10 +124,14 @@ def test_what_operators_say_acts_wherever_the_incident_is_and_is_in_the_log(worl
     assert sorted(published) == sorted(without_repeats(world.incidents()))
     assert [(one["action"], one["source"], one["id"]) for one in words][:2] == [
         ("acknowledge", "http", acknowledged),
-        ("resolve", "pagerduty", "pd-1"),
+        ("merge", "http", lost),
     ]
     ids = [one["id"] for one in words]
-    assert len(ids) == len(set(ids)) == 5 and {judged, unknown} < set(ids)
+    assert len(ids) == len(set(ids)) == 6 and {lost, judged, unknown} < set(ids)
     # Refused once more, where the worker was killed before it said that it had dealt with it.
     refused = {(headers["reason"], headers["topic"], value) for headers, value in world.rejected()}
-    assert refused == {("not_json", world.config.kafka.feedback_topic, b"{")}
+    (merge,) = (msgspec.json.encode(msgspec.convert(one, Feedback)) for one in words if one["id"] == lost)
+    assert refused == {
+        ("not_json", world.config.kafka.feedback_topic, b"{"),
+        ("no_such_incident", world.config.kafka.events_topic, merge),
+    }
