@@ -24,6 +24,7 @@ from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.formats import canonical
 from correlator.formats.naming import Namer
+from correlator.shell.worker import GARBAGE_EVERY
 
 _HIT = 1000
 _SECONDS = 60
@@ -62,6 +63,7 @@ def _ticks(services: int, seed: int, ranker: Ranker | None) -> list[float]:
     arrivals = workloads.storm(graph, services=_HIT, seconds=_SECONDS, repeats=_REPEATS, seed=seed)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_EVERY, *gc.get_threshold()[1:])
     for at, line in arrivals:
         while (due := engine.next_due()) is not None and due <= at:
             started = time.process_time()

@@ -38,6 +38,9 @@ _log = structlog.get_logger("correlator.worker")
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FINISH_SECONDS = 5.0
+#: New values between two looks for garbage, Python's own being 700: a tick in a storm makes tens of thousands, of which
+#: none is in a circle; that took a sixth of it (`benchmarks.speed.tick`).
+GARBAGE_EVERY = 20_000
 _STOP_SECONDS = 10.0
 #: From the signal to the end, whatever hangs: Kubernetes kills after thirty.
 _END_SECONDS = 24.0
@@ -149,6 +152,7 @@ async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int
     # What is there by now stays: looked through again and again, it would hold up the engine at its busiest.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_EVERY, *gc.get_threshold()[1:])
     starting = asyncio.create_task(app.start())
     try:
         if await _before(stop, _until_started_or_crashed(app, starting)) and app.crash_reason is None:
