@@ -123,11 +123,14 @@ def tags_of(tags: Iterable[object]) -> dict[str, str]:
 
 def label_pairs(pairs: object, *, name: str = "name", value: str = "value") -> dict[str, str]:
     """Return a list of objects with a name and a value as labels; what is none of that is no label."""
-    if not isinstance(pairs, list):
-        return {}
-    return labels_of(
-        {key: item.get(value) for item in pairs if type(item) is dict and (key := item.get(name)) and type(key) is str}
-    )
+    labels: dict[str, str] = {}
+    for item in pairs if isinstance(pairs, list) else ():
+        if type(item) is dict and (key := item.get(name)) and type(key) is str:
+            said = item.get(value)
+            text = said if type(said) is str else plain(said)
+            if text and len(text) <= _MAX_LABEL:
+                labels[key] = text
+    return labels
 
 
 def name_in(text: str) -> str:

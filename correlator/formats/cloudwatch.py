@@ -7,6 +7,7 @@ An alarm tells each change of its state once. It has no severity: its name may h
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ _STATES = {
 }
 _NO_DATA = "INSUFFICIENT_DATA"
 #: Words in names of alarms that can mean nothing but a severity; `HighErrors` is no more than what is measured.
+#: Alarms whose severity is remembered: an account has thousands.
+_MOST_NAMES = 8192
 _SEVERITY_IN_NAME = re.compile(
     r"(?<![a-z0-9])(critical|crit|fatal|emergency|warning|warn|sev-?[0-4]|p[0-5])(?![a-z0-9])", re.IGNORECASE
 )
@@ -97,10 +100,11 @@ def _recognises(document: Document, headers: Headers) -> bool:
 
 def _read(payload: Payload) -> list[Element]:
     document = payload.document
-    if isinstance(document, dict) and sns.recognises(document, payload.headers):
-        return sns.read(payload)  # sent by name to the address of this format
-    if isinstance(document, dict) and "detail" in document:
-        return [_from_eventbridge(payload, shaped(document, _Event))]
+    if isinstance(document, dict) and "AlarmName" not in document:
+        if sns.recognises(document, payload.headers):
+            return sns.read(payload)  # sent by name to the address of this format
+        if "detail" in document:
+            return [_from_eventbridge(payload, shaped(document, _Event))]
     return [_from_sns(payload, shaped(document, _Alarm))]
 
 
@@ -173,12 +177,13 @@ def _alert(
     if status is None:
         raise InputError("wrong_value", f"state: {state.value[:40]!r} is none of {', '.join(_STATES)}")
     changed_at = written(state.timestamp, at) if state.timestamp else payload.arrival()
+    service, entity = _narrowest(dimensions)
     return ParsedAlert(
         source="cloudwatch",
         status=status,
         name=name,
-        service=_narrowest(dimensions, _SERVICES),
-        entity=_narrowest(dimensions, _ENTITIES),
+        service=service,
+        entity=entity,
         severity=Severity.UNKNOWN if state.value == _NO_DATA else _severity(name),
         starts_at=changed_at,
         ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
@@ -188,15 +193,19 @@ def _alert(
     )
 
 
-def _narrowest(dimensions: dict[str, str], ranks: dict[str, int]) -> str | None:
-    """Return what the dimension of the lowest rank says; an alarm has few dimensions, and there are many names."""
-    lowest, found = len(ranks), None
+def _narrowest(dimensions: dict[str, str]) -> tuple[str | None, str | None]:
+    """Return service and entity, what the dimension of the lowest rank says; an alarm has few, and names are many."""
+    service = entity = None
+    of_service, of_entity = len(_SERVICES), len(_ENTITIES)
     for name, text in dimensions.items():
-        if (rank := ranks.get(name, lowest)) < lowest:
-            lowest, found = rank, text
-    return found
+        if (rank := _SERVICES.get(name, of_service)) < of_service:
+            of_service, service = rank, text
+        if (rank := _ENTITIES.get(name, of_entity)) < of_entity:
+            of_entity, entity = rank, text
+    return service, entity
 
 
+@lru_cache(maxsize=_MOST_NAMES)
 def _severity(name: str) -> Severity | None:
     match = _SEVERITY_IN_NAME.search(name)
     return severity_of(match[1].replace("-", "")) if match else None

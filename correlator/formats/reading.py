@@ -20,6 +20,7 @@ FORMAT_HEADER = "format"
 _MAX_DEPTH = 4
 #: How many sets of signs are remembered: more than there are kinds of documents, few enough to be harmless.
 _MAX_SIGNATURES = 1000
+_MOST_KEYS = 64
 
 #: A message, and what it tells.
 _Event = tuple[Payload, ParsedAlert | InputError]
@@ -71,6 +72,8 @@ class Formats:
         self._named = {one.name: one for one in self._formats}
         self._signs = frozenset(sign for one in self._formats for sign in one.signs)
         self._candidates = lru_cache(maxsize=_MAX_SIGNATURES)(partial(_candidates, self._formats))
+        #: The same by the very keys of a document: senders write theirs in one order.
+        self._of_keys: dict[tuple[str, ...], tuple[Format, ...]] = {}
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._named)
@@ -172,7 +175,13 @@ class Formats:
             return self._named[name]
         if not isinstance(document, dict):
             return canonical.UNKNOWN
-        for one in self._candidates(self._signs.intersection(document)):
+        keys = tuple(document)
+        fitting = self._of_keys.get(keys)
+        if fitting is None:
+            fitting = self._candidates(self._signs.intersection(document))
+            if len(keys) <= _MOST_KEYS and len(self._of_keys) < _MAX_SIGNATURES:
+                self._of_keys[keys] = fitting
+        for one in fitting:
             if one.recognises(document, headers):
                 return one
         return canonical.UNKNOWN
@@ -219,7 +228,10 @@ def _dress(enclosed: Enclosed, events: list[_Event]) -> None:
             changes = {} if enclosed.dress is None else enclosed.dress(event)
             if enclosed.id is not None and event.id is None:
                 changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
-            if changes:
+            if list(changes) == ["id"]:
+                # Nobody else has it yet, and a copy would cost an eighth of reading the message.
+                msgspec.structs.force_setattr(event, "id", changes["id"])
+            elif changes:
                 events[index] = payload, msgspec.structs.replace(event, **changes)
 
 

@@ -30,6 +30,7 @@ from correlator.formats.instants import written
 
 _HOST = re.compile(r"^sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$")
 _CONTROL = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
+_TYPES = ("Notification", *_CONTROL)
 
 
 class _Message(msgspec.Struct, rename="pascal"):
@@ -52,7 +53,7 @@ class _SqsRecord(msgspec.Struct, rename="camel"):
 def recognises(document: Document, headers: Headers) -> bool:
     """Tell whether a document is an envelope of SNS, or the records of a function that such (or a queue) called."""
     if "TopicArn" in document:
-        return document.get("Type") in ("Notification", *_CONTROL)
+        return document.get("Type") in _TYPES
     records = document.get("Records")
     return isinstance(records, list) and bool(records) and isinstance(records[0], dict) and _is_record(records[0])
 
