@@ -24,6 +24,8 @@ OVERALL_COUNT = 20.0
 LEAST_NOISE = 0.1
 #: The same for what stood alone: nothing else confirmed it.
 LONE = 1.0
+#: In the first minutes a few alerts would make a high rate; so much is added to the time observed, in seconds.
+_LEAST_EXPOSURE = 3600.0
 #: A rule fires by a clock if it fired in the same minute of the day, give or take some, on so many of the last days.
 _CLOCK_DAYS, _OF_DAYS, _SLACK_MINUTES = 4, 7, 2
 #: Then it is so many times as likely noise at that time: a rate knows no time of the day.
@@ -107,6 +109,11 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
         return value
 
     return rate
+
+
+def expected(background: Background, seconds: float, now: int) -> float:
+    """Return how many alerts noise brings within `seconds`, whatever their rule and service."""
+    return seconds * _value(background.total, now) / (_exposure(background, now) + _LEAST_EXPOSURE)
 
 
 def forget(background: Background, now: int) -> None:
