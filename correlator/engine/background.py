@@ -24,6 +24,15 @@ OVERALL_COUNT = 20.0
 LEAST_NOISE = 0.1
 #: The same for what stood alone: nothing else confirmed it.
 LONE = 1.0
+#: In the first minutes a few alerts would make a high rate; so much is added to the time observed, in seconds.
+_LEAST_EXPOSURE = 3600.0
+#: A rule fires by a clock if it fired in the same minute of the day, give or take some, on so many of the last days.
+_CLOCK_DAYS, _OF_DAYS, _SLACK_MINUTES = 4, 7, 2
+#: Then it is so many times as likely noise at that time: a rate knows no time of the day.
+BY_THE_CLOCK = 30.0
+#: What fires more often in a week has a rate that says enough.
+_MOST_MINUTES = 24
+_DAY_MINUTES = 1440
 _NOTHING = 0.01
 _TIDY_EVERY = 10_000  # firings
 
@@ -39,8 +48,8 @@ def rule(name: str, service: str) -> str:
     return name.replace(service, "*") if service in name else name
 
 
-def count(background: Background, service: str, name: str, weight: float, now: int) -> None:
-    """Add `weight` (0 to 1: how surely it was noise) of a firing to the rates."""
+def count(background: Background, service: str, name: str, weight: float, began_at: int, now: int) -> None:
+    """Add `weight` (0 to 1: how surely it was noise) of a firing to the rates, and note its time of the day."""
     background.counted += 1
     if background.counted >= _TIDY_EVERY:
         background.counted = 0
@@ -53,6 +62,23 @@ def count(background: Background, service: str, name: str, weight: float, now: i
     for rate_ in (background.total, of_name, of_service.setdefault(key, Rate(at=now))):
         rate_.count = _value(rate_, now) + weight
         rate_.at = max(now, rate_.at)
+    minute = began_at // 60_000
+    since = minute - (_OF_DAYS + 1) * _DAY_MINUTES
+    own = of_service[key]
+    own.minutes = [*(known for known in own.minutes if known > since), minute][-_MOST_MINUTES:]
+
+
+def is_scheduled(background: Background, service: str, name: str, at: int) -> bool:
+    """Tell whether a rule on a service fires by a clock, and at this time."""
+    known = background.pairs.get(service, {}).get(rule(name, service))
+    if known is None or len(known.minutes) < _CLOCK_DAYS:
+        return False
+    days = set()
+    for minute in known.minutes:
+        ago = at // 60_000 - minute + _SLACK_MINUTES
+        if ago % _DAY_MINUTES <= 2 * _SLACK_MINUTES and 1 <= ago // _DAY_MINUTES <= _OF_DAYS:
+            days.add(ago // _DAY_MINUTES)
+    return len(days) >= _CLOCK_DAYS
 
 
 def rates(background: Background, services: int, now: int) -> Callable[[str, str], float]:
@@ -83,6 +109,11 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
         return value
 
     return rate
+
+
+def expected(background: Background, seconds: float, now: int) -> float:
+    """Return how many alerts noise brings within `seconds`, whatever their rule and service."""
+    return seconds * _value(background.total, now) / (_exposure(background, now) + _LEAST_EXPOSURE)
 
 
 def forget(background: Background, now: int) -> None:

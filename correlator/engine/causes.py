@@ -20,6 +20,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
+from correlator.engine.background import BY_THE_CLOCK
 from correlator.engine.kinds import Kind
 from correlator.engine.state import Node
 from topology.graph import DependencyType, ServiceGraph
@@ -293,11 +294,14 @@ class Explainer:
         """Return the density of the node's alerts as everyday noise, however long it lasts."""
         known = self._rarities.get(node.id)
         if known is None:
-            rarest = min(self._rate(node.service, name) for name in node.names)
+            rarest = min(self._by_the_clock(node, name) for name in node.names)
             facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
             flapping = 1.0 if node.steady else 100.0
             known = self._rarities[node.id] = rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
         return known
+
+    def _by_the_clock(self, node: Node, name: str) -> float:
+        return self._rate(node.service, name) * (BY_THE_CLOCK if name in node.scheduled else 1.0)
 
     def _persistence(self, node: Node) -> float:
         """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.

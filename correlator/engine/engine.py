@@ -214,6 +214,8 @@ class Engine:
             node.relapse_of = alert.node if told and self._is_resting(scope, alert.node) else 0
             reason = Reason.NEW_TROUBLE
         nodes.add(node, alert, event, flapping=flapping, mentions=self._mentions(event))
+        if background.is_scheduled(scope.background, event.service, event.name, event.starts_at):
+            nodes.schedule(node, event.name)
         alert.node = node.id
         self._changed(scope)
         return node, reason
@@ -278,7 +280,7 @@ class Engine:
         if incident is not None and len({scope.nodes[key].service for key in incident.nodes}) == 1:
             weight = max(weight, background.LONE)
         for name in node.names:
-            background.count(scope.background, node.service, name, weight, at)
+            background.count(scope.background, node.service, name, weight, node.onset_at, at)
 
     def _note_end(self, scope: Scope, node: Node) -> None:
         """See to a node that nothing may explain any more when the scope is solved next.

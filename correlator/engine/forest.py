@@ -206,12 +206,13 @@ def _join(
 ) -> None:
     """Give what no known path explains to another tree: no graph is whole, and faults seldom begin together.
 
-    What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else.
+    What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else. What
+    fires every day at this time needs no other explanation: a job strikes services that have nothing else in common.
     """
     inner = set(parents.values())
     roots = [key for key in nodes if not parents[key] and (key in inner or published[key] or key not in doubtful)]
     for key, node in nodes.items():
-        if parents[key] or node.frozen:
+        if parents[key] or node.frozen or len(node.scheduled) == len(node.names):
             continue
         found = []
         for root in roots:

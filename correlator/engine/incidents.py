@@ -14,7 +14,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
-from correlator.engine import ended, report
+from correlator.engine import background, ended, report, worth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Tree
@@ -28,8 +28,6 @@ from correlator.engine.timers import Due, Timers
 _REVIEW_AGES = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
 #: What is over before it could page is paged all the same if it was surely a fault: log odds.
 _SURE_GAIN = 6.0
-#: Log odds at which trouble on several services is a fault.
-_SEVERAL_GAIN = 2.0
 #: A changed root is told when it is this much likelier than the one told before.
 _ROOT_MARGIN = 0.15
 
@@ -178,15 +176,11 @@ class Lifecycle(msgspec.Struct):
         """Return why the incident does not page yet; None when it does."""
         severity = _severity(members)
         gain = self._gain(incident)
-        real = 1 / (1 + math.exp(-max(-50.0, min(50.0, gain))))
+        real = worth.probability(gain)
         incident.real = round(real, 4)
-        several = len({node.service for node in members}) > 1
         if severity is Severity.INFO:
             return Reason.LOW_SEVERITY
-        threshold = (
-            self.config.page_probability_critical if severity is Severity.CRITICAL else self.config.page_probability
-        )
-        if not (several and gain >= _SEVERAL_GAIN) and real < threshold and not self._stands(members):
+        if real < self._needed(members) and not self._stands(members):
             return Reason.BACKGROUND
         if not firing and gain < _SURE_GAIN:
             return Reason.TRANSIENT
@@ -198,6 +192,10 @@ class Lifecycle(msgspec.Struct):
             quiet >= self.config.hold_quiet_seconds or waited >= self.config.hold_max_seconds
         )
         return None if held else Reason.TRANSIENT
+
+    def _needed(self, members: list[Node]) -> float:
+        expected = background.expected(self.scope.background, self.config.correlation_window_seconds, self.now)
+        return worth.needed(members, self.explainer, self.config, expected)
 
     def _stands(self, members: list[Node]) -> bool:
         """Tell whether a critical alert has been firing for so long that it pages whatever the past says."""

@@ -40,6 +40,7 @@ def begin(scope: Scope, key: int, event: AlertEvent, now: int) -> Node:
         members={},
         facets=[],
         severity=event.severity,
+        scheduled=[],
         mentions=[],
         callers={},
     )
@@ -82,6 +83,12 @@ def add(node: Node, alert: Alert, event: AlertEvent, *, flapping: bool, mentions
                 summary=event.summary,
             )
         )
+
+
+def schedule(node: Node, name: str) -> None:
+    """Note that one of the node's alerts fires every day at this time."""
+    if name not in node.scheduled and len(node.scheduled) < _MAX_WORDS:
+        node.scheduled.append(name)
 
 
 def leave(node: Node, at: int) -> None:

@@ -88,6 +88,7 @@ class Node(msgspec.Struct, gc=False):
     events: int = 0
     ended_at: int = 0  # valid while nothing fires
     steady: int = 0  # activations that are not flapping
+    scheduled: list[str] = []  # those of its alert names that fire every day at this time
     mentions: list[str] = []
     callers: dict[str, int] = {}  # callers that complain about calls to this service
     relapse_of: int = 0  # the node of the same alert's episode before, in an incident that waited for its end
@@ -143,6 +144,7 @@ class Rate(msgspec.Struct, gc=False):
     at: int
     count: float = 0.0
     pairs: int = 0  # of a rule: on how many services it was seen
+    minutes: list[int] = []  # of a rule on a service: in which minutes since the epoch it fired, of late
 
 
 class Habit(msgspec.Struct, gc=False):

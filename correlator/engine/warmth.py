@@ -13,6 +13,9 @@ import msgspec
 
 from correlator.engine.state import Background, Habit, Scope, State
 
+_DAY_MINUTES = 1440
+_DAY_MS = 60_000 * _DAY_MINUTES
+
 
 class ScopeWarmth(msgspec.Struct, frozen=True, kw_only=True):
     """What was learned of one scope, as of the instant `until`."""
@@ -48,7 +51,8 @@ def learned(state: State) -> Warmth:
 def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
     """Let a new scope go on from what was learned of it.
 
-    The time between then and now is left out: nobody watched, so that nothing fired then says nothing.
+    The time between then and now is left out: nobody watched, so that nothing fired then says nothing. Of times of the
+    day whole days are.
     """
     known = None if warmth is None else warmth.scopes.get(scope.name)
     if known is None:
@@ -60,5 +64,6 @@ def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
     counts += [rate for rates in copy.background.pairs.values() for rate in rates.values()]
     for rate in counts:
         rate.at += gap
+        rate.minutes = [minute + gap // _DAY_MS * _DAY_MINUTES for minute in rate.minutes]
     copy.background.since += gap
     scope.background, scope.habits = copy.background, copy.habits

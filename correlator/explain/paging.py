@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from correlator.domain import AlertEvent, IncidentEvent, Severity, Status
+from correlator.engine import background, worth
 from correlator.engine.decisions import Output
 from correlator.engine.engine import Engine
 from correlator.engine.state import Incident, Node
@@ -34,13 +35,13 @@ def judgement(view: View, incident: Incident) -> Judgement:
     severity = max((node.severity for node in members), key=lambda severity: severity.rank)
     nodes = view.scope.nodes
     noise = math.fsum(math.log(explainer.noise(nodes[key])) for key in incident.weighed if key in nodes)
-    critical = severity is Severity.CRITICAL
+    expected = background.expected(view.scope.background, view.config.correlation_window_seconds, view.now)
     return Judgement(
         severity=severity,
         services=list(dict.fromkeys(node.service for node in members)),
         gain=round(incident.weight - noise, _DIGITS),
         real=incident.real,
-        threshold=view.config.page_probability_critical if critical else view.config.page_probability,
+        threshold=worth.needed(members, explainer, view.config, expected),
         firing=any(node.firing for node in members),
         lasted_seconds=max(explainer.age_ms(node) for node in members) / 1000,
         firings_per_day={
