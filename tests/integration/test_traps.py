@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from correlator.devkafka import Broker
@@ -64,7 +65,16 @@ async def test_a_record_outlives_an_outage_that_is_longer_than_a_request_may_las
         await asyncio.wait_for(pending, 60)
     finally:
         await app.producer.stop()
-    assert [record.value async for record in all_records(world.config.kafka, topic)] == [b"before", b"meanwhile"]
+    assert await values_of(world, topic) == [b"before", b"meanwhile"]
+
+
+async def values_of(world: World, topic: str) -> list[bytes]:
+    """Read a topic; a broker that was suspended takes a moment to let somebody new in."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(KafkaError):
+                return [record.value async for record in all_records(world.config.kafka, topic)]
+            await asyncio.sleep(0.5)
 
 
 class Broken(Exception):
@@ -83,17 +93,6 @@ async def test_an_error_of_the_program_ends_the_worker_and_acknowledges_nothing(
         await asyncio.wait_for(app._crashed.wait(), 60)
     assert isinstance(app.crash_reason, Broken)
     assert await asyncio.to_thread(world.lag) == len(lines)
-
-
-async def test_a_fetch_that_finds_nothing_holds_up_no_other_for_long(world: World) -> None:
-    """Faust's 1.5 s, for which the client asks that broker for nothing else, made two workers as slow as one."""
-    app = create_app(world.config, graph=None, metrics=Metrics(CollectorRegistry()))
-    async with running(app), asyncio.timeout(60):
-        while (
-            client := getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
-        ) is None or client._fetcher is None:
-            await asyncio.sleep(0.05)
-        assert client._fetcher._fetch_max_wait_ms <= 100
 
 
 def test_a_worker_ends_in_seconds_although_kafka_hangs(mortal_kafka: Broker, world: World) -> None:
