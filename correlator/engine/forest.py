@@ -212,7 +212,7 @@ def _join(
     inner = set(parents.values())
     roots = [key for key in nodes if not parents[key] and (key in inner or published[key] or key not in doubtful)]
     for key, node in nodes.items():
-        if parents[key] or node.frozen or len(node.scheduled) == len(node.names):
+        if parents[key] or node.frozen or node.names.keys() <= set(node.scheduled):
             continue
         found = []
         for root in roots:

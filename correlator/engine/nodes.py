@@ -148,6 +148,8 @@ def divide(node: Node, leaving: Mapping[str, Alert], key: int, alerts: Mapping[s
     # Beyond a bound words are not counted, so what stays may have lost all of them.
     node.names = node.names or {node.facets[0].name: 1}
     node.kinds = node.kinds or {node.facets[0].kind: 1}
+    part.scheduled = [name for name in node.scheduled if name in part.names]
+    node.scheduled = [name for name in node.scheduled if name in node.names]
     return part
 
 

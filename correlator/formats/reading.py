@@ -20,6 +20,7 @@ FORMAT_HEADER = "format"
 _MAX_DEPTH = 4
 #: How many sets of signs are remembered: more than there are kinds of documents, few enough to be harmless.
 _MAX_SIGNATURES = 1000
+#: Documents with more keys than senders write are not remembered by them.
 _MOST_KEYS = 64
 
 #: A message, and what it tells.
@@ -229,7 +230,7 @@ def _dress(enclosed: Enclosed, events: list[_Event]) -> None:
             if enclosed.id is not None and event.id is None:
                 changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
             if list(changes) == ["id"]:
-                # Nobody else has it yet, and a copy would cost an eighth of reading the message.
+                # Nobody else has it yet, and a copy would be checked all over again.
                 msgspec.structs.force_setattr(event, "id", changes["id"])
             elif changes:
                 events[index] = payload, msgspec.structs.replace(event, **changes)

@@ -13,6 +13,7 @@ from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, IncidentEvent, Status
 from correlator.engine.background import BY_THE_CLOCK, count, is_scheduled
 from correlator.engine.engine import Engine
+from correlator.engine.nodes import divide
 from correlator.engine.state import Background, Scope
 from correlator.engine.warmth import Warmth, learned
 from tests.engine.drive import DAY, START, event, graph_of
@@ -69,6 +70,20 @@ def services_with_the_crash(engine: Engine, hour: float) -> list[str]:
     crash = event("s38", "Crashed", 14 * DAY + 3600 * hour + 20)
     told = run(engine, sorted([*struck, crash], key=lambda one: one.observed_at))
     return next(one.services for one in told if "s38" in one.services)
+
+
+@pytest.mark.parametrize("leaving", ["CPUThrottling", "Crashed"])
+def test_of_a_node_that_is_divided_each_part_knows_what_of_its_own_fires_by_the_clock(leaving: str) -> None:
+    engine = started(of_two_weeks())
+    for name, second in (("CPUThrottling", 0), ("Crashed", 5)):
+        one = event(STRUCK[0], name, 14 * DAY + 3600 * 3 + second)
+        list(engine.on_event(one, one.observed_at))
+    (scope,) = engine.state.scopes.values()
+    (node,) = scope.nodes.values()
+    part = divide(node, {key: alert for key, alert in scope.alerts.items() if alert.name == leaving}, 99, scope.alerts)
+    assert {name for known in (node, part) for name in known.names} == {"CPUThrottling", "Crashed"}
+    for known in (node, part):
+        assert known.scheduled == [name for name in known.names if name == "CPUThrottling"]
 
 
 def test_at_its_time_it_is_so_many_times_as_likely_noise() -> None:
