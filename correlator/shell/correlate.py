@@ -30,6 +30,7 @@ from correlator.shell.assignment import Loader
 from correlator.shell.bulk import WAIT_SECONDS, Bulk, slices
 from correlator.shell.deadletters import DeadLetter, DeadLetters
 from correlator.shell.metrics import Metrics
+from correlator.shell.pace import Pace
 from correlator.shell.snapshots import SnapshotStore
 from correlator.shell.tally import Tally, open_incidents
 from correlator.shell.topologies import TopologyStore
@@ -40,8 +41,6 @@ _log = structlog.get_logger("correlator.worker")
 
 #: The event loop gets a turn at least this often while a batch is applied.
 _YIELD_SECONDS = 0.05
-#: A snapshot round may take this share of the time at most; large states are written less often.
-_SNAPSHOT_SHARE = 0.1
 #: A wrong clock is wrong with every record.
 _CLOCK_WARNING_SECONDS = 60.0
 
@@ -69,7 +68,7 @@ class Correlate:
         self._app = app
         self._topic = config.kafka.events_topic
         self._incidents_topic = config.kafka.incidents_topic
-        self._interval = config.worker.snapshot_interval_seconds
+        self._pace = Pace(config.worker.snapshot_interval_seconds)
         self._is_live = config.worker.clock == "wall"
         self._next_clock_warning = 0.0
         self._publisher = publisher
@@ -86,7 +85,6 @@ class Correlate:
         self._touched: set[int] = set()
         self._pending: list[EventT[Any]] = []
         self._stream: StreamT[Any] | None = None
-        self._next_snapshot = 0.0
         self.handled = 0
         self.closing = False
 
@@ -116,7 +114,7 @@ class Correlate:
             self._generation = generation
             seconds = time.perf_counter() - started
             self._metrics.restore_seconds.set(seconds)
-            self._next_snapshot = time.monotonic() + self._interval
+            self._pace.start(time.monotonic())
             _log.info("partitions loaded", partitions=self.owned, seconds=round(seconds, 3))
 
     async def release(self) -> None:
@@ -159,15 +157,15 @@ class Correlate:
                         raise
                     if some[-1].offset == event.message.offset:
                         self._pending.append(event)
-                    if time.monotonic() >= self._next_snapshot:
+                    if self._pace.is_due(time.monotonic()):
                         await self._snapshot()
 
     async def keep_snapshots(self) -> None:
         """Write snapshots when they are due, whether or not there is input."""
         while True:
-            await asyncio.sleep(max(0.05, self._next_snapshot - time.monotonic()))
+            await asyncio.sleep(self._pace.pause(time.monotonic()))
             async with self._lock:
-                if time.monotonic() >= self._next_snapshot and not self.closing:
+                if self._pace.is_due(time.monotonic()) and not self.closing:
                     await self._snapshot()
 
     def _is_current(self, generation: int | None) -> bool:
@@ -284,8 +282,7 @@ class Correlate:
             self._pending.clear()
             if touched:
                 self._metrics.snapshot_seconds.observe(time.monotonic() - started)
-        spent = time.monotonic() - started
-        self._next_snapshot = time.monotonic() + max(self._interval, spent / _SNAPSHOT_SHARE)
+        self._pace.done(time.monotonic(), since=started)
 
     # -- what others ask -----------------------------------------------------------------------------------------
 

@@ -50,8 +50,19 @@ def fence_commits(coordinator: Any) -> None:
     coordinator._do_commit_offsets = do_commit_offsets
 
 
+#: How long a broker holds back the answer to a fetch for which there is nothing yet. The client asks a broker for one
+#: thing at a time: what a fetch in flight does not cover, because it had not been read then, waits for its answer. With
+#: the 1500 of Faust two workers wait for each other's records half of the time, and are no faster than one.
+_LONG_POLL_MS = 50
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The client of a consumer, its commits fenced."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _LONG_POLL_MS
+        return consumer
 
     async def on_start(self) -> None:
         """Start the client."""

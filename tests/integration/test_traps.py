@@ -95,6 +95,17 @@ async def test_an_error_of_the_program_ends_the_worker_and_acknowledges_nothing(
     assert await asyncio.to_thread(world.lag) == len(lines)
 
 
+async def test_a_fetch_that_finds_nothing_holds_up_no_other_for_long(world: World) -> None:
+    """Faust's 1.5 s, for which the client asks that broker for nothing else, made two workers as slow as one."""
+    app = create_app(world.config, graph=None, metrics=Metrics(CollectorRegistry()))
+    async with running(app), asyncio.timeout(60):
+        while (
+            client := getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
+        ) is None or client._fetcher is None:
+            await asyncio.sleep(0.05)
+        assert client._fetcher._fetch_max_wait_ms <= 100
+
+
 def test_a_worker_ends_in_seconds_although_kafka_hangs(mortal_kafka: Broker, world: World) -> None:
     worker = world.start().wait_ready()
     world.play(storm(faults=1), finish=False)

@@ -34,6 +34,7 @@ from correlator.shell.app import settings
 from correlator.shell.dump import line
 from correlator.shell.logs import Repeats
 from correlator.shell.metrics import Metrics, source_word
+from correlator.shell.pace import Pace
 from correlator.shell.tally import Tally
 from correlator.shell.topics import Shape, differences, layout
 from correlator.shell.watchdog import Stall
@@ -270,3 +271,23 @@ def test_a_library_that_repeats_itself_is_heard_once_in_a_while() -> None:
 
     assert [heard("cannot connect: %s", at) for at in (0.0, 1.0, 29.0, 31.0)] == [True, False, False, True]
     assert heard("another: %s", 31.5)
+
+
+def test_a_round_that_takes_long_puts_off_the_next_so_that_rounds_take_a_tenth_of_the_time() -> None:
+    pace = Pace(5.0)
+    pace.done(100.0, since=99.9)
+    assert not pace.is_due(104.9)
+    assert pace.is_due(105.0)
+    pace.done(100.0, since=98.0)
+    assert not pace.is_due(119.9)
+    assert pace.is_due(120.0)
+
+
+def test_who_waits_for_a_round_notices_that_it_was_started_anew() -> None:
+    pace = Pace(0.3)
+    # Suspended in the middle of a round, for 12 s.
+    pace.done(112.0, since=100.0)
+    wakes_at = 112.0 + pace.pause(112.0)
+    pace.start(112.1)
+    assert wakes_at <= 112.4
+    assert pace.is_due(wakes_at + pace.pause(wakes_at))
