@@ -47,7 +47,7 @@ _END_SECONDS = 24.0
 
 
 def run(config: Config) -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed.
+    """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed. The process must end then.
 
     Raises:
         ConfigError: the topology, the model, a certificate or a secret cannot be used, or the web server's address
@@ -169,7 +169,8 @@ async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int
         # Threads of the consumer may wait for a Kafka that does not answer.
         os._exit(1)
     _log.info("worker stops")
-    # Not all of what is waited for below can be cancelled at any moment.
+    # Not all of what is waited for below can be cancelled at any moment. It holds until the process has ended: that
+    # waits for the threads of the consumer, and they perhaps for a Kafka that does not answer.
     last = threading.Timer(_END_SECONDS, os._exit, (0,))
     last.daemon = True
     last.start()
@@ -180,7 +181,6 @@ async def _serve(app: CorrelatorApp, stop: asyncio.Event, started: float) -> int
         _log.warning("stopped without a last snapshot", error=f"{type(error).__name__}: {error}")
     if not await _halt(app, starting):
         os._exit(0)
-    last.cancel()
     _log.info("worker stopped")
     return 0
 
