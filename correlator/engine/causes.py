@@ -30,6 +30,7 @@ FAULT_RATE = 1e-6
 #: A second kind of alert on the same service within one episode makes noise this much less likely.
 FACET_FACTOR = 0.3
 _MAX_FACETS = 4
+_FACETS_FACTOR = [FACET_FACTOR ** (facets - 1) for facets in range(_MAX_FACETS + 1)]
 #: Probability that a fault of a dependency shows at its dependent, where the graph does not say.
 DEFAULT_STRENGTH = {
     DependencyType.CALLS: 0.4,
@@ -306,14 +307,12 @@ class Explainer:
         """Return the density of the node's alerts as everyday noise, however long it lasts."""
         known = self._rarities.get(node.id)
         if known is None:
-            rarest = min([self._by_the_clock(node, name) for name in node.names])
-            facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
+            rate, service, clocked = self._rate, node.service, node.scheduled
+            rarest = min([rate(service, name) * (BY_THE_CLOCK if name in clocked else 1.0) for name in node.names])
+            facets = _FACETS_FACTOR[min(len(node.names), _MAX_FACETS)]
             flapping = 1.0 if node.steady else 100.0
             known = self._rarities[node.id] = rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
         return known
-
-    def _by_the_clock(self, node: Node, name: str) -> float:
-        return self._rate(node.service, name) * (BY_THE_CLOCK if name in node.scheduled else 1.0)
 
     def _persistence(self, node: Node) -> float:
         """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.

@@ -159,7 +159,8 @@ class _Voice:
         self.mentions = {name for node in own for name in node.mentions}
         rules = {name for node in own for name in node.names}
         self.rules = len(rules)
-        surprises = {name: _surprise(scene.explainer.background(self.service, name)) for name in rules}
+        rate = scene.explainer.background
+        surprises = {name: _surprise(rate(self.service, name)) for name in rules}
         self.rarest = max(surprises.values())
         # An exact sum: that of floats depends on their order.
         self.surprise = math.fsum(surprises.values())
@@ -198,16 +199,15 @@ class _Crowd:
             for mentioned in voice.mentions:
                 self.mentioned[mentioned].add(name)
         self.below_in_forest = _descendants(scene.nodes)
+        surprises = np.array([voice.surprise for voice in voices.values()])
+        # What a surprise has beyond its grain is summed apart, so the sum of the rest is exact in any order.
+        self._coarse = np.rint(surprises / _GRAIN) * _GRAIN
+        self._fine = surprises - self._coarse
 
     def shares(self, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Return the share of the surprise that those have who are marked along the last axis.
-
-        What a surprise has beyond its grain is summed apart, so the sum of the rest is exact in any order.
-        """
-        surprises = np.array([voice.surprise for voice in self.voices.values()])
-        coarse = np.rint(surprises / _GRAIN) * _GRAIN
+        """Return the share of the surprise that those have who are marked, for each row."""
         marks = among.astype(np.float64)
-        sums: npt.NDArray[np.float64] = marks @ coarse + marks @ (surprises - coarse)
+        sums: npt.NDArray[np.float64] = marks @ self._coarse + marks @ self._fine
         return sums / max(self.surprise, 1e-9)
 
 
@@ -350,12 +350,11 @@ def _reach(candidates: Sequence[str], crowd: _Crowd) -> dict[str, npt.NDArray[np
     below = _marked(within[:, [rows[name] for name in candidates]], voices, paths)
     speaks = np.array([name in crowd.voices for name in candidates])
     covers = (speaks + above.sum(axis=2)) / len(voices)
-    shares = crowd.shares(np.stack([above[0], above[2] & ~above[0], below[0], below[2] & ~below[0]]))
     return {
-        "near_dependents": shares[0],
-        "far_dependents": shares[1],
-        "near_dependencies": shares[2],
-        "far_dependencies": shares[3],
+        "near_dependents": crowd.shares(above[0]),
+        "far_dependents": crowd.shares(above[2] & ~above[0]),
+        "near_dependencies": crowd.shares(below[0]),
+        "far_dependencies": crowd.shares(below[2] & ~below[0]),
         "covers_1": covers[0],
         "covers_2": covers[1],
         "covers_3": covers[2],
@@ -400,16 +399,16 @@ class _Walk:
         out = [len(found) for found in callees.values()]
         self._sources = np.repeat(np.arange(len(callees)), out)
         self._targets = np.array([index[name] for name in chain.from_iterable(callees.values())], dtype=np.intp)
-        self._out = np.array(out + [0] * (len(names) - len(out)), dtype=np.float64)
+        ways = np.array(out + [0] * (len(names) - len(out)), dtype=np.float64)
+        self._ends, self._out = np.flatnonzero(ways == 0), np.maximum(ways, 1)
 
     def shares(self, candidates: Sequence[str], restart: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """Return how long a walk stays at each candidate that begins anew where `restart` says."""
-        index, out = self._index, self._out
+        index = self._index
         home = np.array([restart.get(name, 0.0) for name in index])
         home = home / home.sum() if home.sum() > 0 else np.full(len(index), 1 / len(index))
-        stay = home
+        stay, anew = home, (1 - _DAMPING) * home
         for _ in range(_STEPS):
-            flow = np.bincount(self._targets, weights=(stay / np.maximum(out, 1))[self._sources], minlength=len(index))
-            lost = stay[out == 0].sum()
-            stay = (1 - _DAMPING) * home + _DAMPING * (flow + lost * home)
+            flow = np.bincount(self._targets, weights=(stay / self._out)[self._sources], minlength=len(index))
+            stay = anew + _DAMPING * (flow + stay[self._ends].sum() * home)
         return np.array([stay[index[name]] if name in index else 0.0 for name in candidates])

@@ -139,8 +139,12 @@ def _silent_root(
         severity=nodes[children[0][0]].severity,  # says nothing of what a cause does to its victims
         firing=1,
     )
-    pulls = {index[key]: explainer.by(nodes[key], ghost, path) / noise[index[key]] for key, path in children}
-    hit = sorted(position for position, pull in pulls.items() if pull)
+    pulls = {}
+    for key, path in children:
+        if density := explainer.by(nodes[key], ghost, path):
+            position = index[key]
+            pulls[position] = density / noise[position]
+    hit = sorted(pulls)
     if not hit:
         return Root(name, -math.inf, 0, ())
     # det(L + diag(p)) / det(L) over the children only (matrix determinant lemma).
@@ -150,7 +154,7 @@ def _silent_root(
     fault = FAULT_RATE * (1 - COVERAGE) / explainer.delay(0, 1)
     quiet = quiet_cost(name, 1.0, speaking, paths)
     score = math.log(fault) - _SILENT_COST + float(log_ratio) - 0.5 * quiet
-    services = {nodes[key].service: None for key, _ in children if pulls[index[key]] > 1.0}
+    services = {nodes[key].service: None for key, _ in children if pulls.get(index[key], 0.0) > 1.0}
     return Root(name, round(score, 9), 0, tuple(services))
 
 
