@@ -90,6 +90,7 @@ class ServiceGraph:
         }
         self._callees = {name: tuple(to for to, _ in found) for name, found in self._dependencies.items()}
         self._dependents = {name: tuple(sorted(self._graph.pred[name])) for name in self._graph}
+        self._edges = dict(self._graph.adjacency())
         self.version = _version(document)
 
     def _add(self, edge: Dependency) -> None:
@@ -157,7 +158,7 @@ class ServiceGraph:
 
     def dependency(self, name: str, on: str) -> Dependency:
         """Return the edge from `name` to `on`, on which it depends directly."""
-        edge: Dependency = self._graph.adj[name][on]["edge"]
+        edge: Dependency = self._edges[name][on]["edge"]
         return edge
 
     def blast_radius(self, name: str, *, limit: int) -> list[str]:

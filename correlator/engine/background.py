@@ -93,6 +93,7 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
     overall = (_value(background.total, now) + OVERALL_COUNT) / (exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND)
     generals: dict[str, float] = {}
     known: dict[tuple[str, str], float] = {}
+    pairs, names = background.pairs, background.names
 
     def rate(service: str, name: str) -> float:
         value = known.get((service, name))
@@ -100,11 +101,12 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
             key = rule(name, service)
             general = generals.get(key)
             if general is None:
-                of_name = background.names.get(key)
-                pairs = 0 if of_name is None else of_name.pairs
-                general = (_value(of_name, now) + NAME_COUNT) / (exposure * pairs + NAME_COUNT / overall)
+                of_name = names.get(key)
+                seen_on = 0 if of_name is None else of_name.pairs
+                general = (_value(of_name, now) + NAME_COUNT) / (exposure * seen_on + NAME_COUNT / overall)
                 generals[key] = general
-            own = _value(background.pairs.get(service, {}).get(key), now)
+            of_service = pairs.get(service)
+            own = 0.0 if of_service is None else _value(of_service.get(key), now)
             value = known[service, name] = (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
         return value
 

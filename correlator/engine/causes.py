@@ -30,6 +30,7 @@ FAULT_RATE = 1e-6
 #: A second kind of alert on the same service within one episode makes noise this much less likely.
 FACET_FACTOR = 0.3
 _MAX_FACETS = 4
+_FACETS_FACTOR = [FACET_FACTOR ** (facets - 1) for facets in range(_MAX_FACETS + 1)]
 #: Probability that a fault of a dependency shows at its dependent, where the graph does not say.
 DEFAULT_STRENGTH = {
     DependencyType.CALLS: 0.4,
@@ -197,20 +198,23 @@ class Paths:
         if found[-1].bit_count() > _MAX_NEAR:
             found = self._nearest(service)
         own = 1 << self.places[service] if service in self.places else 0
-        return tuple(bits & ~own for bits in found)
+        return tuple(bits & ~own for bits in found) if found[-1] & own else tuple(found)
 
     def _within(self, service: str, level: int) -> int:
-        known = self._reach[level].get(service)
+        reach = self._reach[level]
+        known = reach.get(service)
         if known is None:
-            known = self._within(service, 0) if level else 0
-            nearer = self._reach[level - 1]
-            for name in self.graph.callees(service):
-                if level:
+            callees = self.graph.callees(service)
+            if level:
+                known, nearer = self._within(service, 0), self._reach[level - 1]
+                for name in callees:
                     further = nearer.get(name)
                     known |= self._within(name, level - 1) if further is None else further
-                else:
-                    known |= 1 << self.places.setdefault(name, len(self.places))
-            self._reach[level][service] = known
+            else:
+                known, places = 0, self.places
+                for name in callees:
+                    known |= 1 << places.setdefault(name, len(places))
+            reach[service] = known
         return known
 
     def _nearest(self, service: str) -> list[int]:
@@ -256,11 +260,17 @@ class Explainer:
         self._paths = paths
         self._window = config.correlation_window_seconds
         self.window_ms = round(1000 * self._window)
+        self._span_ms = SPAN * 1000 * self._window
+        #: By hops: how wide delays are spread after and before a cause, and how dense where there is none.
+        self._widths = [(hops * self._window / 8, hops * self._window / 11) for hops in range(3)]
+        self._peaks = [0.0, *(0.9 / (after + before) for after, before in self._widths[1:])]
+        self._tail = 0.1 / (2 * self._window)
         self._rate = rate
         self._changed_at = changed_at
         self._now = now
         self._travels: dict[tuple[int, bool], float] = {}  # of a victim's kinds, up and down
         self._rarities: dict[int, float] = {}
+        self._noises: dict[int, float] = {}
 
     def fault(self, node: Node) -> float:
         """Return the density of a fault of the node's own."""
@@ -272,7 +282,7 @@ class Explainer:
 
     def unchanged(self, node: Node) -> float:
         """Return what the density of a fault would be if the service had not been changed of late."""
-        return FAULT_RATE * max(_SHOWS_FAULT.get(kind, 1.0) for kind in node.kinds)
+        return FAULT_RATE * max([_SHOWS_FAULT.get(kind, 1.0) for kind in node.kinds])
 
     def background(self, service: str, name: str) -> float:
         """Return the expected firings per second of `name` on `service` by noise alone."""
@@ -288,20 +298,21 @@ class Explainer:
 
     def noise(self, node: Node) -> float:
         """Return the density of the node being everyday noise that lasts as long as it does."""
-        return self.rarity(node) * self._persistence(node)
+        known = self._noises.get(node.id)
+        if known is None:
+            known = self._noises[node.id] = self.rarity(node) * self._persistence(node)
+        return known
 
     def rarity(self, node: Node) -> float:
         """Return the density of the node's alerts as everyday noise, however long it lasts."""
         known = self._rarities.get(node.id)
         if known is None:
-            rarest = min(self._by_the_clock(node, name) for name in node.names)
-            facets = FACET_FACTOR ** (min(len(node.names), _MAX_FACETS) - 1)
+            rate, service, clocked = self._rate, node.service, node.scheduled
+            rarest = min([rate(service, name) * (BY_THE_CLOCK if name in clocked else 1.0) for name in node.names])
+            facets = _FACETS_FACTOR[min(len(node.names), _MAX_FACETS)]
             flapping = 1.0 if node.steady else 100.0
             known = self._rarities[node.id] = rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
         return known
-
-    def _by_the_clock(self, node: Node, name: str) -> float:
-        return self._rate(node.service, name) * (BY_THE_CLOCK if name in node.scheduled else 1.0)
 
     def _persistence(self, node: Node) -> float:
         """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.
@@ -318,7 +329,7 @@ class Explainer:
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""
-        if cause.since and victim.onset_at - cause.since > SPAN * 1000 * self._window:
+        if cause.since and victim.onset_at - cause.since > self._span_ms:
             return 0.0
         delay = self.delay(victim.onset_at - cause.onset_at, path.hops)
         if delay == 0.0:
@@ -332,7 +343,10 @@ class Explainer:
             strength *= DOWN_BEYOND if Kind.DOWN in victim.kinds else 1.0
         elif path.hops == 2:
             strength *= 1 - COVERAGE  # the service between ought to have spoken
-        return strength * delay * kind * _text(victim, cause) * _ends(victim, cause)
+        density = strength * delay * kind
+        if victim.mentions:
+            density *= 5.0 if cause.service in victim.mentions else 0.4
+        return density if cause.firing and victim.firing else density * _ends(victim, cause)
 
     def delay(self, offset_ms: int, hops: int) -> float:
         """Return the density of a victim's onset `offset_ms` after its cause's.
@@ -340,23 +354,15 @@ class Explainer:
         Two-sided and heavy-tailed: what is between two onsets is above all how long each rule waits before it fires.
         """
         offset = offset_ms / 1000
-        window = self._window
-        if abs(offset) > window:
+        if abs(offset) > self._window:
             return 0.0
-        after, before = hops * window / 8, hops * window / 11
-        width = after if offset >= 0 else before
-        return 0.9 / (after + before) * math.exp(-abs(offset) / width) + 0.1 / (2 * window)
+        width = self._widths[hops][offset < 0]
+        return self._peaks[hops] * math.exp(-abs(offset) / width) + self._tail
 
 
 def _weakest(victim: Node, travel: dict[Kind, float]) -> float:
     """Return the travel factor of the node: the kinds that travel least tell the most about where it came from."""
-    return min(travel[kind] for kind in victim.kinds)
-
-
-def _text(victim: Node, cause: Node) -> float:
-    if not victim.mentions:
-        return 1.0
-    return 5.0 if cause.service in victim.mentions else 0.4
+    return min([travel[kind] for kind in victim.kinds])
 
 
 def _ends(victim: Node, cause: Node) -> float:
@@ -371,5 +377,5 @@ def _ends(victim: Node, cause: Node) -> float:
 
 def root_weight(node: Node) -> float:
     """Return how much the node's kinds look like a root rather than like a victim, relative to 1."""
-    weight = max(_LOOKS_LIKE_ROOT.get(kind, 0.1) for kind in node.kinds)
+    weight = max([_LOOKS_LIKE_ROOT.get(kind, 0.1) for kind in node.kinds])
     return 2.0 * weight if node.callers else weight

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
 from correlator.engine import background, episodes, nodes, operators, pins, warmth
-from correlator.engine.causes import Explainer, Path, Paths
+from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
 from correlator.engine.forest import Link, plant
@@ -323,11 +323,8 @@ class Engine:
         if any(incident.ended_by_hand for incident in scope.incidents.values()):
             live = {key: node for key, node in live.items() if not self._is_ended(scope, node)}
         published = {key: _is_published(scope.incidents.get(node.incident)) for key, node in live.items()}
-        memory = self._memories.get(scope.name)
-        if memory is None:
-            memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         lifecycle = self._lifecycle(scope)
-        forest = plant(live, self._paths, lifecycle.explainer, published, memory)
+        forest = plant(live, self._paths, lifecycle.explainer, published, lifecycle.memory)
         return lifecycle.follow(pins.regroup(forest, live), live)
 
     def _explainer(self, scope: Scope) -> Explainer:
@@ -337,6 +334,9 @@ class Engine:
         return Explainer(self._config, self._paths, rate, lambda service: nodes.changed_at(scope, service), now)
 
     def _lifecycle(self, scope: Scope) -> Lifecycle:
+        memory = self._memories.get(scope.name)
+        if memory is None:
+            memory = self._memories[scope.name] = LinkMemory(self._graph, self._paths.nearby)
         return Lifecycle(
             config=self._config,
             state=self.state,
@@ -345,6 +345,7 @@ class Engine:
             explainer=self._explainer(scope),
             ranker=self._ranker,
             timers=self._timers,
+            memory=memory,
             versions=Versions(topology=self.state.topology, model=self._model, config=self._config_version),
             now=self.state.now,
         )
@@ -352,7 +353,7 @@ class Engine:
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph
         self._paths = Paths(graph, self._config.max_hops)
-        self._memories: dict[str, LinkMemory[Path, Link]] = {}  # by scope
+        self._memories: dict[str, LinkMemory[Link]] = {}  # by scope
         self.state.topology = graph.version
 
 

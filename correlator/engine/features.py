@@ -94,6 +94,7 @@ _CHANGE_DECAY_MS = 900_000
 _DAMPING = 0.85
 _STEPS = 40
 _DIGITS = 6  # beyond, machines differ
+_GRAIN = 2.0**-30
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -108,29 +109,42 @@ class Scene(msgspec.Struct, frozen=True):
     explainer: Explainer
 
 
+def _log(share: float) -> float:
+    return math.log(max(share, 0.0) + _LEAST_SHARE)
+
+
+#: What is known of a candidate without alerts of its own, beside where it stands.
+_SILENT = {"silent": 1.0, "surprise_share_ln": _log(0.0)}
+
+
 def table(roots: Sequence[Root], scene: Scene) -> npt.NDArray[np.float64]:
     """Return one row per candidate with the columns `NAMES`."""
     columns = np.zeros((len(roots), len(NAMES)))
     voices = {service: _Voice(own, scene) for service, own in _by_service(scene.nodes).items()}
     crowd = _Crowd(voices, scene)
     scores = sorted(root.score for root in roots)
-    reach = _Reach([root.service for root in roots], crowd)
-    walk = _Walk(crowd)
-    walks = {
-        "walk": walk.shares(roots, {name: float(voice.alerts) for name, voice in voices.items()}),
-        "walk_surprise": walk.shares(roots, {name: voice.surprise for name, voice in voices.items()}),
-    }
     for number, root in enumerate(roots):
-        values = _standing(root, scores, crowd) | _place(root.service, crowd) | reach.of(number)
         voice = voices.get(root.service)
-        values |= {"silent": 1.0} if voice is None else _own(voice, root, crowd)
-        values |= {name: float(shares[number]) for name, shares in walks.items()}
-        values |= {f"{name}_ln": _log(values.get(name, 0.0)) for name in ("walk", "walk_surprise", "surprise_share")}
+        values = _standing(root, scores, crowd) | _place(root.service, crowd)
+        values |= _SILENT if voice is None else _own(voice, root, crowd)
         row = [0.0] * len(NAMES)
         for name, value in values.items():
-            row[_COLUMN[name]] = round(value, _DIGITS)
+            row[_COLUMN[name]] = value
         columns[number] = row
-    return columns
+    candidates = [root.service for root in roots]
+    for name, column in (_reach(candidates, crowd) | _walks(candidates, crowd)).items():
+        columns[:, _COLUMN[name]] = column
+    return _rounded(columns)
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round as `round` does, which knows on which side of a tie a number is that would become one when scaled."""
+    scaled = values * 10**_DIGITS
+    nearest = np.rint(scaled)
+    rounded: npt.NDArray[np.float64] = nearest / 10**_DIGITS
+    for place in zip(*np.nonzero(np.abs(scaled - nearest) > 0.499999), strict=True):
+        rounded[place] = round(float(values[place]), _DIGITS)
+    return rounded
 
 
 class _Voice:
@@ -145,7 +159,8 @@ class _Voice:
         self.mentions = {name for node in own for name in node.mentions}
         rules = {name for node in own for name in node.names}
         self.rules = len(rules)
-        surprises = {name: _surprise(scene.explainer.background(self.service, name)) for name in rules}
+        rate = scene.explainer.background
+        surprises = {name: _surprise(rate(self.service, name)) for name in rules}
         self.rarest = max(surprises.values())
         # An exact sum: that of floats depends on their order.
         self.surprise = math.fsum(surprises.values())
@@ -158,10 +173,6 @@ class _Voice:
             for facet in node.facets:
                 found[facet.kind] = max(found[facet.kind], self._surprises.get(facet.name, 0.0))
         return {_RAREST[kind]: value for kind, value in found.items() if kind in _RAREST}
-
-
-def _log(share: float) -> float:
-    return math.log(max(share, 0.0) + _LEAST_SHARE)
 
 
 def _surprise(rate: float) -> float:
@@ -188,6 +199,16 @@ class _Crowd:
             for mentioned in voice.mentions:
                 self.mentioned[mentioned].add(name)
         self.below_in_forest = _descendants(scene.nodes)
+        surprises = np.array([voice.surprise for voice in voices.values()])
+        # What a surprise has beyond its grain is summed apart, so the sum of the rest is exact in any order.
+        self._coarse = np.rint(surprises / _GRAIN) * _GRAIN
+        self._fine = surprises - self._coarse
+
+    def shares(self, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return the share of the surprise that those have who are marked, for each row."""
+        marks = among.astype(np.float64)
+        sums: npt.NDArray[np.float64] = marks @ self._coarse + marks @ self._fine
+        return sums / max(self.surprise, 1e-9)
 
 
 def _by_service(nodes: Mapping[int, Node]) -> dict[str, list[Node]]:
@@ -253,6 +274,7 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
     own, scene = voice.own, crowd.scene
     window_ms = scene.explainer.window_ms
     late = voice.onset_at - crowd.first_at
+    share = voice.surprise / max(crowd.surprise, 1e-9)
     lasting = max(scene.explainer.age_ms(node) for node in own)
     tops = sum(node.parent not in scene.nodes for node in own)
     causes = {scene.nodes[cause].service for node in own for cause in _likely_causes(node, scene)} - {voice.service}
@@ -262,7 +284,8 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
         "rules": math.log1p(voice.rules),
         "rarest": voice.rarest,
         "surprise": math.log1p(voice.surprise),
-        "surprise_share": voice.surprise / max(crowd.surprise, 1e-9),
+        "surprise_share": share,
+        "surprise_share_ln": _log(share),
         "real": max(_odds(node, scene.explainer) for node in own),
         "severity": max(node.severity.rank for node in own) / 4,
         "lasting": math.log1p(lasting / window_ms),
@@ -318,46 +341,51 @@ def _is_joined(node: Node, scene: Scene) -> bool:
     return all(link.cause != node.parent for link in scene.links[node.id])
 
 
-class _Reach:
-    """Which of those that alert the candidates reach along the graph, and who reaches them."""
-
-    def __init__(self, candidates: Sequence[str], crowd: _Crowd) -> None:
-        voices = list(crowd.voices)
-        self._speaks = [name in crowd.voices for name in candidates]
-        self._above = _depend(voices, candidates, crowd.scene.paths).transpose(0, 2, 1)
-        self._below = _depend(candidates, voices, crowd.scene.paths)
-        self._surprises = np.array([voice.surprise for voice in crowd.voices.values()])
-        self._total = max(crowd.surprise, 1e-9)
-
-    def of(self, number: int) -> dict[str, float]:
-        """Return where a candidate stands among those that alert."""
-        above, below, speaks = self._above[:, number], self._below[:, number], self._speaks[number]
-        covers = [(speaks + int(one.sum())) / len(self._surprises) for one in above]
-        return {
-            "near_dependents": self._share(above[0]),
-            "far_dependents": self._share(above[2] & ~above[0]),
-            "near_dependencies": self._share(below[0]),
-            "far_dependencies": self._share(below[2] & ~below[0]),
-            "covers_1": covers[0],
-            "covers_2": covers[1],
-            "covers_3": covers[2],
-            "lowest": float(speaks and not below[0].any()),
-            "lowest_2": float(speaks and not below[1].any()),
-        }
-
-    def _share(self, among: npt.NDArray[np.bool_]) -> float:
-        return math.fsum(self._surprises[among].tolist()) / self._total
+def _reach(candidates: Sequence[str], crowd: _Crowd) -> dict[str, npt.NDArray[np.float64]]:
+    """Return, for each candidate, which of those that alert it reaches along the graph, and who reaches it."""
+    paths, voices = crowd.scene.paths, list(crowd.voices)
+    rows = {name: row for row, name in enumerate(dict.fromkeys([*voices, *candidates]))}
+    within = _within(list(rows), paths)
+    above = _marked(within[:, : len(voices)], candidates, paths).transpose(0, 2, 1)
+    below = _marked(within[:, [rows[name] for name in candidates]], voices, paths)
+    speaks = np.array([name in crowd.voices for name in candidates])
+    covers = (speaks + above.sum(axis=2)) / len(voices)
+    return {
+        "near_dependents": crowd.shares(above[0]),
+        "far_dependents": crowd.shares(above[2] & ~above[0]),
+        "near_dependencies": crowd.shares(below[0]),
+        "far_dependencies": crowd.shares(below[2] & ~below[0]),
+        "covers_1": covers[0],
+        "covers_2": covers[1],
+        "covers_3": covers[2],
+        "lowest": (speaks & ~below[0].any(axis=1)).astype(np.float64),
+        "lowest_2": (speaks & ~below[1].any(axis=1)).astype(np.float64),
+    }
 
 
-def _depend(names: Sequence[str], on: Sequence[str], paths: Paths) -> npt.NDArray[np.bool_]:
-    """Tell, for one, two and three hops, which of `names` (rows) depend on which others (columns) within them."""
+def _within(names: Sequence[str], paths: Paths) -> npt.NDArray[np.uint8]:
+    """Return, for one, two and three hops, what each of `names` (rows) depends on within them, as bits."""
     within = paths.within(names)
-    behind = len(paths.places)
-    size = behind // 8 + 1
+    size = len(paths.places) // 8 + 1
     packed = b"".join(bits[hops].to_bytes(size, "little") for hops in range(3) for bits in within)
-    table = np.frombuffer(packed, dtype=np.uint8).reshape(3, len(names), size)
-    places = np.array([paths.places.get(name, behind) for name in on])
-    return (table[:, :, places >> 3] >> (places & 7).astype(np.uint8) & 1).astype(np.bool_)
+    return np.frombuffer(packed, dtype=np.uint8).reshape(3, len(names), size)
+
+
+def _marked(within: npt.NDArray[np.uint8], names: Sequence[str], paths: Paths) -> npt.NDArray[np.bool_]:
+    """Tell which of `names` (columns) are among the bits of each row."""
+    behind = len(paths.places)
+    places = np.array([paths.places.get(name, behind) for name in names])
+    return (within[:, :, places >> 3] >> (places & 7).astype(np.uint8) & 1).astype(np.bool_)
+
+
+def _walks(candidates: Sequence[str], crowd: _Crowd) -> dict[str, npt.NDArray[np.float64]]:
+    """Return how long a walk stays at each candidate that begins anew at alerts, and at their surprise."""
+    walk = _Walk(crowd)
+    shares = {
+        "walk": walk.shares(candidates, {name: float(voice.alerts) for name, voice in crowd.voices.items()}),
+        "walk_surprise": walk.shares(candidates, {name: voice.surprise for name, voice in crowd.voices.items()}),
+    }
+    return shares | {f"{name}_ln": np.array([_log(share) for share in found]) for name, found in shares.items()}
 
 
 class _Walk:
@@ -371,16 +399,16 @@ class _Walk:
         out = [len(found) for found in callees.values()]
         self._sources = np.repeat(np.arange(len(callees)), out)
         self._targets = np.array([index[name] for name in chain.from_iterable(callees.values())], dtype=np.intp)
-        self._out = np.array(out + [0] * (len(names) - len(out)), dtype=np.float64)
+        ways = np.array(out + [0] * (len(names) - len(out)), dtype=np.float64)
+        self._ends, self._out = np.flatnonzero(ways == 0), np.maximum(ways, 1)
 
-    def shares(self, roots: Sequence[Root], restart: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    def shares(self, candidates: Sequence[str], restart: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """Return how long a walk stays at each candidate that begins anew where `restart` says."""
-        index, out = self._index, self._out
+        index = self._index
         home = np.array([restart.get(name, 0.0) for name in index])
         home = home / home.sum() if home.sum() > 0 else np.full(len(index), 1 / len(index))
-        stay = home
+        stay, anew = home, (1 - _DAMPING) * home
         for _ in range(_STEPS):
-            flow = np.bincount(self._targets, weights=(stay / np.maximum(out, 1))[self._sources], minlength=len(index))
-            lost = stay[out == 0].sum()
-            stay = (1 - _DAMPING) * home + _DAMPING * (flow + lost * home)
-        return np.array([stay[index[root.service]] if root.service in index else 0.0 for root in roots])
+            flow = np.bincount(self._targets, weights=(stay / self._out)[self._sources], minlength=len(index))
+            stay = anew + _DAMPING * (flow + stay[self._ends].sum() * home)
+        return np.array([stay[index[name]] if name in index else 0.0 for name in candidates])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -24,7 +24,7 @@ from correlator.engine.causes import (
 )
 from correlator.engine.cover import cover
 from correlator.engine.kinds import CAUSE_LIKE
-from correlator.engine.memory import Judged, Judgements, LinkMemory
+from correlator.engine.memory import SORTS_OF_WAYS, Judged, Judgements, LinkMemory
 from correlator.engine.state import Node
 
 #: A cause that shows trouble of its own, when it comes late, overturns what was told more easily.
@@ -55,11 +55,17 @@ class Forest(msgspec.Struct, frozen=True):
 
 
 def candidates(
-    nodes: Mapping[int, Node], paths: Paths, explainer: Explainer, *, of: Iterable[int]
+    nodes: Mapping[int, Node],
+    paths: Paths,
+    explainer: Explainer,
+    *,
+    of: Iterable[int],
+    memory: LinkMemory[Link] | None = None,
 ) -> dict[int, list[Link]]:
     """Return, for every node whose key is in `of`, the others among `nodes` that may have caused it."""
     live = _Live(nodes)
-    return {key: _links(nodes[key], _ways_to(nodes[key], live, paths), live, explainer, Judged())[0] for key in of}
+    judged = {} if memory is None else memory.recall(nodes)
+    return {key: _links(nodes[key], live, paths, explainer, judged.get(key, Judged()))[0] for key in of}
 
 
 class _Live:
@@ -78,29 +84,26 @@ class _Live:
 
 
 def _links(
-    victim: Node, ways: Iterable[Path], live: _Live, explainer: Explainer, judged: Judged[Path, Link]
-) -> tuple[list[Link], Judgements[Path, Link]]:
+    victim: Node, live: _Live, paths: Paths, explainer: Explainer, judged: Judged[Link]
+) -> tuple[list[Link], Judgements[Link]]:
     """Return the best link with each possible cause, and what was found of every way to it."""
     best: dict[int, Link] = {}
-    before, now = judged.before, judged.now
-    after: Judgements[Path, Link] = {}
-    for path in ways:
-        if path.hops == 2 and path.via in live.nodes:
-            continue  # the service between speaks for itself
-        for cause in live.nodes[path.cause]:
-            if cause.id == victim.id:
-                continue
-            way, is_now = (cause.id, path), now.get(cause.id)
-            known = before.get(way)
-            if known is None or known[0] is not is_now:
-                known = (is_now, _link(victim, cause, path, explainer))
-            after[way] = known
-            link = known[1]
-            if link is None:
-                continue
-            other = best.get(cause.id)
-            if other is None or link.log_density > other.log_density:
-                best[cause.id] = link
+    own, speaking, before, now = victim.id, live.nodes, judged.before, judged.now
+    after: Judgements[Link] = {}
+    for sort, ways in enumerate(_ways_to(victim, live, paths)):
+        for path in ways:
+            for cause in speaking[path.cause]:
+                key = cause.id
+                if key == own:
+                    continue
+                way, is_now = key * SORTS_OF_WAYS + sort, now.get(key)
+                known = before.get(way)
+                if known is None or known[0] is not is_now:
+                    known = (is_now, _link(victim, cause, path, explainer))
+                after[way] = known
+                link = known[1]
+                if link is not None and (key not in best or link.log_density > best[key].log_density):
+                    best[key] = link
     return list(best.values()), after
 
 
@@ -118,24 +121,25 @@ def _relapse(node: Node, nodes: Mapping[int, Node]) -> Link | None:
     return Link(node.relapse_of, 2 * STICKINESS, Path(node.service, RELAPSE_STRENGTH, 1))
 
 
-def _ways_to(victim: Node, live: _Live, paths: Paths) -> Iterable[Path]:
-    service = victim.service
-    for path in paths.from_dependencies(service):
-        if path.cause in live.nodes:
-            yield path
+def _ways_to(victim: Node, live: _Live, paths: Paths) -> tuple[Sequence[Path], ...]:
+    """Return the ways from services that speak, by `SORTS_OF_WAYS`."""
+    service, speaking = victim.service, live.nodes
+    # Where the service between speaks, it speaks for itself.
+    upward = [
+        path
+        for path in paths.from_dependencies(service)
+        if path.cause in speaking and (path.hops == 1 or path.via not in speaking)
+    ]
     dependents = paths.from_dependents(service)
     # Whichever is shorter: a hub has thousands of dependents, a storm thousands of services in trouble.
-    if len(dependents) <= len(live.nodes):
-        yield from [path for name, path in dependents.items() if name in live.nodes]
+    if len(dependents) <= len(speaking):
+        downward = [path for name, path in dependents.items() if name in speaking]
     else:
-        yield from [dependents[name] for name in live.nodes if name in dependents]
-    if len(live.nodes[service]) > 1:
-        yield Path(service, RELAPSE_STRENGTH, 1)
-    for name in victim.mentions:
-        if name in live.nodes:
-            yield Path(name, MENTION_STRENGTH, 1)
-    for name in live.accused.get(service, ()):
-        yield Path(name, CALL_STRENGTH, 1)
+        downward = [dependents[name] for name in speaking if name in dependents]
+    again = [Path(service, RELAPSE_STRENGTH, 1)] if len(speaking[service]) > 1 else []
+    mentioned = [Path(name, MENTION_STRENGTH, 1) for name in victim.mentions if name in speaking]
+    accused = [Path(name, CALL_STRENGTH, 1) for name in live.accused.get(service, ())]
+    return upward, downward, again, mentioned, accused
 
 
 def plant(
@@ -143,7 +147,7 @@ def plant(
     paths: Paths,
     explainer: Explainer,
     published: Mapping[int, bool],
-    memory: LinkMemory[Path, Link] | None = None,
+    memory: LinkMemory[Link] | None = None,
 ) -> Forest:
     """Explain all `nodes` (by id, in order) and return the trees.
 
@@ -152,8 +156,8 @@ def plant(
     """
     live = _Live(nodes)
 
-    def find(node: Node, judged: Judged[Path, Link]) -> tuple[list[Link], Judgements[Path, Link]]:
-        return _links(node, _ways_to(node, live, paths), live, explainer, judged)
+    def find(node: Node, judged: Judged[Link]) -> tuple[list[Link], Judgements[Link]]:
+        return _links(node, live, paths, explainer, judged)
 
     memory = memory or LinkMemory(paths.graph, paths.nearby)
     links = memory.refresh(nodes, speaking=len(live.nodes), accused=live.accused, find=find)

@@ -17,8 +17,9 @@ from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Se
 from correlator.engine import background, ended, report, worth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
-from correlator.engine.forest import Forest, Tree
+from correlator.engine.forest import Forest, Link, Tree
 from correlator.engine.lifecycle import Stage, Trigger, stage_of, take
+from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import Ranker, ordered, suspects_of
 from correlator.engine.state import Facet, Incident, Node, Scope, State
 from correlator.engine.timers import Due, Timers
@@ -42,6 +43,7 @@ class Lifecycle(msgspec.Struct):
     explainer: Explainer
     ranker: Ranker
     timers: Timers
+    memory: LinkMemory[Link]
     versions: Versions
     now: int
 
@@ -344,7 +346,7 @@ class Lifecycle(msgspec.Struct):
     # -- publishing ----------------------------------------------------------------------------------------------
 
     def _roots(self, incident: Incident, members: list[Node]) -> list[Candidate]:
-        suspects = suspects_of(incident.id, members, self.paths, self.explainer, self.now)
+        suspects = suspects_of(incident.id, members, self.paths, self.explainer, self.now, self.memory)
         found = [
             report.candidate(root, chance, suspects.scene.nodes) for root, chance in ordered(suspects, self.ranker)
         ]

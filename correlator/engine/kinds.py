@@ -26,6 +26,8 @@ class Kind(StrEnum):
     CHANGE = "change"  # deploys, flags, configuration
     OTHER = "other"
 
+    __hash__ = str.__hash__  # an enumeration's own is slow, and every link looks up kinds
+
 
 _TABLE: tuple[tuple[Kind, str], ...] = (
     (Kind.CHANGE, r"\b(deploy(ed|ment)?|rollout|release[ds]?|feature ?flag|config(uration)? ?chang|change event)"),

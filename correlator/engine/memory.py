@@ -16,14 +16,16 @@ import msgspec
 from correlator.engine.state import Node
 from topology.graph import ServiceGraph
 
-W = TypeVar("W")
 L = TypeVar("L")
 
 #: What links depend on of one node; beside it, its service and id, which never change.
 Traits = tuple[int, ...]
 
 #: What was found, if anything, of each way from another node to one, and that node's traits then.
-Judgements = dict[tuple[int, W], tuple[Traits | None, L | None]]
+Judgements = dict[int, tuple[Traits | None, L | None]]
+#: Of each sort one way at most leads from one service to another, so a way is known by its cause and its sort, as one
+#: number: cause * SORTS_OF_WAYS + sort.
+SORTS_OF_WAYS = 5
 
 
 def traits(node: Node) -> Traits:
@@ -32,17 +34,17 @@ def traits(node: Node) -> Traits:
     return (node.onset_at, node.since, ended_at, len(node.kinds), len(node.mentions), len(node.callers))
 
 
-class Judged(msgspec.Struct, Generic[W, L], frozen=True, gc=False):
+class Judged(msgspec.Struct, Generic[L], frozen=True, gc=False):
     """What was found of the ways to one node that has not changed, and the traits of all nodes now.
 
     It holds where the traits of the other node are the same object.
     """
 
-    before: Judgements[W, L] = {}
+    before: Judgements[L] = {}
     now: Mapping[int, Traits] = {}
 
 
-class LinkMemory(Generic[W, L]):
+class LinkMemory(Generic[L]):
     """The links of the nodes of one scope, as they were when it was last solved, under one version of the graph.
 
     Args:
@@ -57,7 +59,7 @@ class LinkMemory(Generic[W, L]):
         self._nodes: dict[int, Node] = {}
         self._many: dict[int, bool] = {}
         self._links: dict[int, list[L]] = {}
-        self._judged: dict[int, Judgements[W, L]] = {}
+        self._judged: dict[int, Judgements[L]] = {}
 
     def refresh(
         self,
@@ -65,7 +67,7 @@ class LinkMemory(Generic[W, L]):
         *,
         speaking: int,
         accused: Mapping[str, Iterable[str]],
-        find: Callable[[Node, Judged[W, L]], tuple[list[L], Judgements[W, L]]],
+        find: Callable[[Node, Judged[L]], tuple[list[L], Judgements[L]]],
     ) -> dict[int, list[L]]:
         """Return the links of all `nodes`, found anew only where something changed.
 
@@ -78,7 +80,7 @@ class LinkMemory(Generic[W, L]):
         changed = self._changed_services(nodes, now)
         links: dict[int, list[L]] = {}
         many: dict[int, bool] = {}
-        judged: dict[int, Judgements[W, L]] = {}
+        judged: dict[int, Judgements[L]] = {}
         for key, node in nodes.items():
             watched = self._watched.get(node.service) or self._watch(node.service)
             many[key] = len(self._graph.dependents(node.service)) > speaking
@@ -90,8 +92,7 @@ class LinkMemory(Generic[W, L]):
                 or not changed.isdisjoint(node.mentions)
                 or not changed.isdisjoint(accused.get(node.service, ()))
             ):
-                is_same = self._traits.get(key) is now[key]
-                known, judged[key] = find(node, Judged(self._judged[key] if is_same else {}, now))
+                known, judged[key] = find(node, Judged(self._judged_of(key, now), now))
             else:
                 judged[key] = self._judged[key]
             links[key] = known
@@ -99,6 +100,14 @@ class LinkMemory(Generic[W, L]):
         self._judged = judged
         # What is found is added to later, by relapses and joins; what is remembered is not.
         return {key: list(found) for key, found in links.items()}
+
+    def recall(self, nodes: Mapping[int, Node]) -> Mapping[int, Judged[L]]:
+        """Return what was found of the ways to each of `nodes` when the scope was last solved and still holds."""
+        now = {key: self._traits_of(node) for key, node in nodes.items()}
+        return {key: Judged(self._judged_of(key, now), now) for key in nodes}
+
+    def _judged_of(self, key: int, now: Mapping[int, Traits]) -> Judgements[L]:
+        return self._judged[key] if key in self._judged and self._traits[key] is now[key] else {}
 
     def _traits_of(self, node: Node) -> Traits:
         """Return the traits of a node: the same object as before where they are the same."""

@@ -202,7 +202,8 @@ def note_change(scope: Scope, event: AlertEvent) -> None:
 
 def changed_at(scope: Scope, service: str) -> int:
     """Return when the service was last changed, 0 if it was not of late."""
-    return max((change.started_at for change in scope.changes.get(service, ())), default=0)
+    changes = scope.changes.get(service)
+    return max(change.started_at for change in changes) if changes else 0
 
 
 def _count(counts: dict[K, int], key: K) -> None:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from correlator.engine import features
 from correlator.engine.causes import Explainer, Paths
-from correlator.engine.forest import candidates
+from correlator.engine.forest import Link, candidates
+from correlator.engine.memory import LinkMemory
 from correlator.engine.roots import Root, chosen, rank
 from correlator.engine.state import Node
 
@@ -47,10 +48,17 @@ class Ranker(Protocol):
     def probabilities(self, suspects: Suspects) -> list[float]: ...
 
 
-def suspects_of(incident: str, members: Iterable[Node], paths: Paths, explainer: Explainer, now: int) -> Suspects:
-    """Return the candidates of the incident that consists of `members`."""
+def suspects_of(
+    incident: str,
+    members: Iterable[Node],
+    paths: Paths,
+    explainer: Explainer,
+    now: int,
+    memory: LinkMemory[Link] | None = None,
+) -> Suspects:
+    """Return the candidates of the incident that consists of `members`; `memory` is that of their scope."""
     nodes = {node.id: node for node in sorted(members, key=lambda node: node.id)}
-    links = candidates(nodes, paths, explainer, of=chosen(nodes, explainer))
+    links = candidates(nodes, paths, explainer, of=chosen(nodes, explainer), memory=memory)
     roots = rank(nodes, links, paths, explainer)
     return Suspects(incident, now, roots, features.Scene(nodes, links, paths, explainer))
 

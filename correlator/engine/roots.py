@@ -46,13 +46,13 @@ def rank(
     """Return the candidates, best first; `links` are those of the nodes that `chosen` gives."""
     keys = list(links)
     index = {key: position for position, key in enumerate(keys)}
-    noise = np.array([explainer.rarity(nodes[key]) for key in keys])
+    noise = [explainer.rarity(nodes[key]) for key in keys]
     weights = np.zeros((len(keys), len(keys)))
     for key in keys:
         for link in links[key]:
             if link.cause in index:
                 weights[index[link.cause], index[key]] = math.exp(link.log_density)
-    scaled = weights / noise  # each column by its node's noise: numbers near one, the same marginals
+    scaled = weights / np.array(noise)  # each column by its node's noise: numbers near one, the same marginals
     laplacian = np.diag(scaled.sum(axis=0) + 1.0) - scaled
     inverse = np.linalg.inv(laplacian)
     roots = _speaking(keys, nodes, index, inverse, noise, explainer, scaled)
@@ -73,7 +73,7 @@ def _speaking(
     nodes: Mapping[int, Node],
     index: Mapping[int, int],
     inverse: npt.NDArray[np.float64],
-    noise: npt.NDArray[np.float64],
+    noise: Sequence[float],
     explainer: Explainer,
     scaled: npt.NDArray[np.float64],
 ) -> list[Root]:
@@ -98,7 +98,7 @@ def _silent(
     nodes: Mapping[int, Node],
     index: Mapping[int, int],
     inverse: npt.NDArray[np.float64],
-    noise: npt.NDArray[np.float64],
+    noise: Sequence[float],
     paths: Paths,
     explainer: Explainer,
 ) -> list[Root]:
@@ -120,13 +120,12 @@ def _silent_root(
     nodes: Mapping[int, Node],
     index: Mapping[int, int],
     inverse: npt.NDArray[np.float64],
-    noise: npt.NDArray[np.float64],
+    noise: Sequence[float],
     speaking: set[str],
     paths: Paths,
     explainer: Explainer,
 ) -> Root:
     onset = min(nodes[key].onset_at for key, _ in children)
-    pulls = np.zeros(len(noise))
     ghost = Node(
         id=0,
         service=name,
@@ -140,20 +139,22 @@ def _silent_root(
         severity=nodes[children[0][0]].severity,  # says nothing of what a cause does to its victims
         firing=1,
     )
+    pulls = {}
     for key, path in children:
-        position = index[key]
-        pulls[position] = max(pulls[position], explainer.by(nodes[key], ghost, path) / noise[position])
-    hit = np.flatnonzero(pulls)
-    if len(hit) == 0:
+        if density := explainer.by(nodes[key], ghost, path):
+            position = index[key]
+            pulls[position] = density / noise[position]
+    hit = sorted(pulls)
+    if not hit:
         return Root(name, -math.inf, 0, ())
     # det(L + diag(p)) / det(L) over the children only (matrix determinant lemma).
-    block = np.eye(len(hit)) + inverse[np.ix_(hit, hit)] * pulls[hit][:, None]
+    block = np.eye(len(hit)) + inverse[np.ix_(hit, hit)] * np.array([pulls[position] for position in hit])[:, None]
     _, log_ratio = np.linalg.slogdet(block)
     # Its onset is unknown: integrating over it takes the place of the first child's delay.
     fault = FAULT_RATE * (1 - COVERAGE) / explainer.delay(0, 1)
     quiet = quiet_cost(name, 1.0, speaking, paths)
     score = math.log(fault) - _SILENT_COST + float(log_ratio) - 0.5 * quiet
-    services = {nodes[key].service: None for key, _ in children if pulls[index[key]] > 1.0}
+    services = {nodes[key].service: None for key, _ in children if pulls.get(index[key], 0.0) > 1.0}
     return Root(name, round(score, 9), 0, tuple(services))
 
 

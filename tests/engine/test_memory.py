@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
-from correlator.engine.causes import Explainer, Path, Paths
-from correlator.engine.forest import Link, plant
+from correlator.engine.causes import Explainer, Paths
+from correlator.engine.forest import Link, candidates, plant
 from correlator.engine.kinds import Kind
 from correlator.engine.memory import Judged, Judgements, LinkMemory
 from correlator.engine.state import Node
@@ -81,23 +81,28 @@ def happen(nodes: dict[int, Node], keys: Iterator[int], place: int, what: int, s
 def solvings(
     pairs: list[tuple[str, str]], history: list[list[tuple[int, int, str]]]
 ) -> Iterator[tuple[object, object]]:
-    """Yield what each solving gives with what is remembered of those before, and without."""
+    """Yield what some nodes' candidates and then each solving are with what is remembered of before, and without."""
     graph = graph_of(pairs)
     paths = Paths(graph, 2)
-    memory: LinkMemory[Path, Link] = LinkMemory(graph, paths.nearby)
+    memory: LinkMemory[Link] = LinkMemory(graph, paths.nearby)
     nodes = {key: node(key, _SERVICES[key]) for key in (1, 2, 3)}
     keys = itertools.count(4)
     for number, happened in enumerate(history):
         for step in happened:
             happen(nodes, keys, *step)
         explainer = Explainer(EngineConfig(), paths, lambda *_: 1e-6, lambda _: 0, _START + 60_000 * number)
+        few = {key: one for key, one in nodes.items() if key % 3}
+        yield (
+            candidates(few, paths, explainer, of=few, memory=memory),
+            candidates(few, paths, explainer, of=few),
+        )
         published = {key: key % 2 == 0 for key in nodes}
         yield plant(nodes, paths, explainer, published, memory), plant(nodes, paths, explainer, published)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edges, steps)
-def test_a_forest_is_the_same_with_and_without_memory(
+def test_forests_and_candidates_are_the_same_with_and_without_memory(
     pairs: list[tuple[str, str]], history: list[list[tuple[int, int, str]]]
 ) -> None:
     for remembered, anew in solvings(pairs, history):
@@ -106,11 +111,11 @@ def test_a_forest_is_the_same_with_and_without_memory(
 
 def test_only_what_may_have_changed_is_found_anew() -> None:
     graph = graph_of([("s1", "s0"), ("s3", "s2")])
-    memory: LinkMemory[Path, Link] = LinkMemory(graph, Paths(graph, 2).nearby)
+    memory: LinkMemory[Link] = LinkMemory(graph, Paths(graph, 2).nearby)
     nodes = {key: node(key, _SERVICES[key]) for key in range(4)}
     found: list[int] = []
 
-    def find(one: Node, judged: Judged[Path, Link]) -> tuple[list[Link], Judgements[Path, Link]]:
+    def find(one: Node, judged: Judged[Link]) -> tuple[list[Link], Judgements[Link]]:
         found.append(one.id)
         return [], {}
 
@@ -126,13 +131,13 @@ def test_only_what_may_have_changed_is_found_anew() -> None:
 
 def test_only_what_changed_is_judged_anew() -> None:
     graph = graph_of([("s1", "s0"), ("s2", "s1")])
-    memory: LinkMemory[str, str] = LinkMemory(graph, Paths(graph, 2).nearby)
+    memory: LinkMemory[str] = LinkMemory(graph, Paths(graph, 2).nearby)
     nodes = {key: node(key, _SERVICES[key]) for key in range(3)}
     held: dict[int, list[int]] = {}
 
-    def find(one: Node, judged: Judged[str, str]) -> tuple[list[str], Judgements[str, str]]:
-        held[one.id] = [cause for (cause, _), (then, _) in judged.before.items() if judged.now[cause] is then]
-        return [], {(cause, "way"): (judged.now[cause], None) for cause in nodes if cause != one.id}
+    def find(one: Node, judged: Judged[str]) -> tuple[list[str], Judgements[str]]:
+        held[one.id] = [cause for cause, (then, _) in judged.before.items() if judged.now[cause] is then]
+        return [], {cause: (judged.now[cause], None) for cause in nodes if cause != one.id}
 
     memory.refresh(nodes, speaking=3, accused={}, find=find)
     assert held == {0: [], 1: [], 2: []}
