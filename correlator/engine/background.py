@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from correlator.engine import rhythm
+from correlator.engine.rhythm import HALF_LIFE_MS
 from correlator.engine.state import Background, Rate
 
-HALF_LIFE_MS = 14 * 86_400_000
 #: Before anything is known: one firing of a rule on a service in ten days.
 PRIOR_PER_SECOND = 0.1 / 86_400
 #: How many firings the prior of a rate is worth: little, since rates differ by orders of magnitude.
@@ -62,6 +63,9 @@ def count(background: Background, service: str, name: str, weight: float, began_
     for rate_ in (background.total, of_name, of_service.setdefault(key, Rate(at=now))):
         rate_.count = _value(rate_, now) + weight
         rate_.at = max(now, rate_.at)
+    # Where less noise is about than the prior is worth, the hours would say nothing.
+    if background.rhythm.hour or background.total.count >= rhythm.PRIOR_COUNT:
+        rhythm.note(background.rhythm, weight, min(began_at, now))
     minute = began_at // 60_000
     since = minute - (_OF_DAYS + 1) * _DAY_MINUTES
     own = of_service[key]
@@ -85,8 +89,10 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
     """Return a function that gives the expected firings per second of a rule on a service by noise alone.
 
     It holds for this moment, while nothing is counted. `services` is how many services there are. Three levels, each
-    the prior of the next: a rule on a service in general, this rule on a service, this rule on this service.
+    the prior of the next: a rule on a service in general, this rule on a service, this rule on this service. Each goes
+    with the rhythm of the week.
     """
+    times = rhythm.factor(background.rhythm, now)
     exposure = _exposure(background, now)
     # How many rules watch how many services is not told; what fired so far says how many watch one.
     watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
@@ -107,15 +113,16 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
                 generals[key] = general
             of_service = pairs.get(service)
             own = 0.0 if of_service is None else _value(of_service.get(key), now)
-            value = known[service, name] = (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
+            value = known[service, name] = times * (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
         return value
 
     return rate
 
 
 def expected(background: Background, seconds: float, now: int) -> float:
-    """Return how many alerts noise brings within `seconds`, whatever their rule and service."""
-    return seconds * _value(background.total, now) / (_exposure(background, now) + _LEAST_EXPOSURE)
+    """Return how many alerts noise brings within `seconds` at this time, whatever their rule and service."""
+    usual = _value(background.total, now) / (_exposure(background, now) + _LEAST_EXPOSURE)
+    return seconds * usual * rhythm.factor(background.rhythm, now)
 
 
 def forget(background: Background, now: int) -> None:

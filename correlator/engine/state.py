@@ -154,6 +154,23 @@ class Habit(msgspec.Struct, gc=False):
     restamps: int = 0  # firings with a new start while the end of the one before was never told
 
 
+class Hours(msgspec.Struct, array_like=True, gc=False):
+    """Decayed counts: of hours, and of the noise in them."""
+
+    at: int = 0
+    hours: float = 0.0
+    count: float = 0.0
+
+
+class Rhythm(msgspec.Struct, gc=False):
+    """How noise goes with the hours of the week; see `rhythm`."""
+
+    hour: int = 0  # the one under way, since the epoch
+    count: float = 0.0  # the noise in it
+    whole: Hours = msgspec.field(default_factory=Hours)
+    of_week: dict[int, Hours] = {}
+
+
 class Background(msgspec.Struct, gc=False):
     """How often each alert fires when nothing is wrong; see `background`."""
 
@@ -163,6 +180,7 @@ class Background(msgspec.Struct, gc=False):
     counted: int = 0  # firings since what has decayed was last dropped
     names: dict[str, Rate] = {}
     pairs: dict[str, dict[str, Rate]] = {}  # service -> name -> rate
+    rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
 
 
 class Scope(msgspec.Struct, gc=False):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from correlator.engine import rhythm
 from correlator.engine.state import Background, Habit, Scope, State
 
 _DAY_MINUTES = 1440
@@ -52,7 +53,7 @@ def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
     """Let a new scope go on from what was learned of it.
 
     The time between then and now is left out: nobody watched, so that nothing fired then says nothing. Of times of the
-    day whole days are.
+    day whole days are, and hours of the week stay what they are.
     """
     known = None if warmth is None else warmth.scopes.get(scope.name)
     if known is None:
@@ -66,4 +67,5 @@ def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
         rate.at += gap
         rate.minutes = [minute + gap // _DAY_MS * _DAY_MINUTES for minute in rate.minutes]
     copy.background.since += gap
+    rhythm.put_off(copy.background.rhythm, gap)
     scope.background, scope.habits = copy.background, copy.habits

@@ -14,6 +14,7 @@ from correlator.domain import AlertEvent, IncidentEvent, Status
 from correlator.engine.background import BY_THE_CLOCK, count, is_scheduled
 from correlator.engine.engine import Engine
 from correlator.engine.nodes import divide
+from correlator.engine.rhythm import factor
 from correlator.engine.state import Background, Scope
 from correlator.engine.warmth import Warmth, learned
 from tests.engine.drive import DAY, START, event, graph_of
@@ -87,14 +88,15 @@ def test_of_a_node_that_is_divided_each_part_knows_what_of_its_own_fires_by_the_
 
 
 def test_at_its_time_it_is_so_many_times_as_likely_noise() -> None:
-    warm, rarities = of_two_weeks(), []
+    warm, rarities, rhythms = of_two_weeks(), [], []
     for hour in (3, 12):
         engine = started(warm)
         one = job(range(14, 15), hour)[0]
         engine.on_event(one, one.observed_at)
         node = next(iter(engine.state.scopes["default"].nodes.values()))
         rarities.append(engine.view("default").explainer.rarity(node))
-    assert rarities[0] == pytest.approx(BY_THE_CLOCK * rarities[1], rel=0.05)
+        rhythms.append(factor(engine.state.scopes["default"].background.rhythm, one.observed_at))
+    assert rarities[0] / rhythms[0] == pytest.approx(BY_THE_CLOCK * rarities[1] / rhythms[1], rel=0.05)
 
 
 def fired(minutes: list[int]) -> Background:
