@@ -28,6 +28,8 @@ class DependencyType(StrEnum):
     CONSUMES = "consumes"
     DEPENDS_ON = "depends_on"
 
+    __hash__ = str.__hash__  # an enumeration's own is slow, and the engine asks it of every edge
+
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A vertex: a service, datastore, queue, host or external system."""

@@ -23,7 +23,7 @@ from correlator.domain import Severity
 from correlator.engine.background import BY_THE_CLOCK
 from correlator.engine.kinds import Kind
 from correlator.engine.state import Node
-from topology.graph import DependencyType, ServiceGraph
+from topology.graph import Dependency, DependencyType, ServiceGraph
 
 #: Faults per second and service: one in eleven days.
 FAULT_RATE = 1e-6
@@ -175,10 +175,13 @@ class Paths:
         if known is None:
             if len(self._voices) >= 50_000:
                 self._voices.clear()
-            each = {}
+            each, costs = {}, dict[float, float]()  # most edges are as strong as others
             for dependent in self.graph.dependents(service):
                 strength = strength_of(self.graph.dependency(dependent, service))
-                each[dependent] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
+                cost = costs.get(strength)
+                if cost is None:
+                    cost = costs[strength] = -math.log(1 - min(0.95, alpha * strength * COVERAGE))
+                each[dependent] = cost
             known = self._voices[service, alpha] = (sum(each.values()), each)
         return known
 
@@ -240,10 +243,9 @@ class Paths:
         return tuple(ordered[: self._PER_SERVICE])
 
 
-def strength_of(edge: object) -> float:
+def strength_of(edge: Dependency) -> float:
     """Return the declared strength of an edge, else the default of its type."""
-    strength: float | None = getattr(edge, "strength", None)
-    return DEFAULT_STRENGTH[edge.type] if strength is None else strength  # type: ignore[attr-defined]
+    return DEFAULT_STRENGTH[edge.type] if edge.strength is None else edge.strength
 
 
 class Explainer:

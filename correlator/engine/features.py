@@ -155,8 +155,6 @@ class _Voice:
         self.service = own[0].service
         self.alerts = sum(node.total for node in own)
         self.onset_at = min(node.onset_at for node in own)
-        self.callers = {name for node in own for name in node.callers}
-        self.mentions = {name for node in own for name in node.mentions}
         rules = {name for node in own for name in node.names}
         self.rules = len(rules)
         rate = scene.explainer.background
@@ -165,6 +163,14 @@ class _Voice:
         # An exact sum: that of floats depends on their order.
         self.surprise = math.fsum(surprises.values())
         self._surprises = surprises
+
+    def callers(self) -> set[str]:
+        """Return who complains about calls to it."""
+        return {name for node in self.own for name in node.callers}
+
+    def mentions(self) -> set[str]:
+        """Return which services its alerts name."""
+        return {name for node in self.own for name in node.mentions}
 
     def rarest_by_kind(self) -> dict[str, float]:
         """Return the surprise of its rarest alert of each kind, by column."""
@@ -193,11 +199,11 @@ class _Crowd:
         self.company = _company(voices.values(), scene.explainer.window_ms)
         self.accused: dict[str, set[str]] = defaultdict(set)
         self.mentioned: dict[str, set[str]] = defaultdict(set)
-        for name, voice in voices.items():
-            for caller in voice.callers:
-                self.accused[caller].add(name)
-            for mentioned in voice.mentions:
-                self.mentioned[mentioned].add(name)
+        for node in scene.nodes.values():
+            for caller in node.callers:
+                self.accused[caller].add(node.service)
+            for mentioned in node.mentions:
+                self.mentioned[mentioned].add(node.service)
         self.below_in_forest = _descendants(scene.nodes)
         surprises = np.array([voice.surprise for voice in voices.values()])
         # What a surprise has beyond its grain is summed apart, so the sum of the rest is exact in any order.
@@ -297,8 +303,8 @@ def _own(voice: _Voice, root: Root, crowd: _Crowd) -> dict[str, float]:
         "company": crowd.company[voice.service] / max(crowd.surprise, 1e-9),
         "explained_by": len(causes) / len(crowd.voices),
         "isolated": float(not causes and not root.explains),
-        "accused_by": math.log1p(len(voice.callers)),
-        "mentions": math.log1p(len(voice.mentions)),
+        "accused_by": math.log1p(len(voice.callers())),
+        "mentions": math.log1p(len(voice.mentions())),
         "tree_root": tops / len(own),
         "descendants": max(crowd.below_in_forest.get(node.id, 0) for node in own) / len(scene.nodes),
         "joined": sum(_is_joined(node, scene) for node in own) / len(own),

@@ -55,7 +55,7 @@ def rank(
     scaled = weights / np.array(noise)  # each column by its node's noise: numbers near one, the same marginals
     laplacian = np.diag(scaled.sum(axis=0) + 1.0) - scaled
     inverse = np.linalg.inv(laplacian)
-    roots = _speaking(keys, nodes, index, inverse, noise, explainer, scaled)
+    roots = _speaking(keys, nodes, inverse, noise, explainer, scaled)
     roots += _silent(keys, nodes, index, inverse, noise, paths, explainer)
     return sorted(roots, key=lambda root: (-root.score, root.service))
 
@@ -71,7 +71,6 @@ def chosen(nodes: Mapping[int, Node], explainer: Explainer) -> list[int]:
 def _speaking(
     keys: Sequence[int],
     nodes: Mapping[int, Node],
-    index: Mapping[int, int],
     inverse: npt.NDArray[np.float64],
     noise: Sequence[float],
     explainer: Explainer,
@@ -80,17 +79,19 @@ def _speaking(
     totals: dict[str, float] = defaultdict(float)
     first: dict[str, int] = {}
     reached: dict[str, dict[str, None]] = defaultdict(dict)
-    for key in keys:
-        node, position = nodes[key], index[key]
+    services = [nodes[key].service for key in keys]
+    for cause, victim in zip(*(places.tolist() for places in np.nonzero(scaled > 1.0)), strict=True):
+        if services[victim] != services[cause]:
+            reached[services[cause]][services[victim]] = None
+    for position, key in enumerate(keys):
+        node = nodes[key]
         own = explainer.fault(node) * root_weight(node) / noise[position]
         totals[node.service] += own * max(float(inverse[position, position]), 0.0)
         if node.service not in first or node.onset_at < nodes[first[node.service]].onset_at:
             first[node.service] = key
-        for other in np.flatnonzero(scaled[position] > 1.0):
-            service = nodes[keys[int(other)]].service
-            if service != node.service:
-                reached[node.service][service] = None
-    return [Root(service, _log(total), first[service], tuple(reached[service])) for service, total in totals.items()]
+    return [
+        Root(service, _log(total), first[service], tuple(reached.get(service, ()))) for service, total in totals.items()
+    ]
 
 
 def _silent(
@@ -148,7 +149,8 @@ def _silent_root(
     if not hit:
         return Root(name, -math.inf, 0, ())
     # det(L + diag(p)) / det(L) over the children only (matrix determinant lemma).
-    block = np.eye(len(hit)) + inverse[np.ix_(hit, hit)] * np.array([pulls[position] for position in hit])[:, None]
+    block = inverse[np.ix_(hit, hit)] * np.array([pulls[position] for position in hit])[:, None]
+    block.flat[:: len(hit) + 1] += 1.0
     _, log_ratio = np.linalg.slogdet(block)
     # Its onset is unknown: integrating over it takes the place of the first child's delay.
     fault = FAULT_RATE * (1 - COVERAGE) / explainer.delay(0, 1)
