@@ -173,6 +173,7 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertCounts
     changes: list[dict[str, str]]
     merged_into: str | None
+    split_from: str | None = None  # the incident that its alerts were told of in before
     started_at: str
     opened_at: str
     resolved_at: str | None

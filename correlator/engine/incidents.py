@@ -32,6 +32,10 @@ _SURE_GAIN = 6.0
 #: A changed root is told when it is this much likelier than the one told before.
 _ROOT_MARGIN = 0.15
 
+#: What leaves an incident that was told of must stand for so long before it pages: somebody was paged for it already,
+#: and of what comes back to it, two thirds do within this time (docs/quality.md).
+_APART_MS = 60_000
+
 
 class Lifecycle(msgspec.Struct):
     """The incidents of one scope at one moment."""
@@ -76,14 +80,15 @@ class Lifecycle(msgspec.Struct):
             if held:
                 matched[position] = min(held, key=lambda incident: (incident.created_at, incident.id))
                 claimed.add(matched[position].id)
-        overlaps: list[tuple[bool, int, int, str, int]] = []
+        overlaps: list[tuple[tuple[bool, int, bool, int], str, int]] = []
         for position, tree in enumerate(trees):
             if position not in matched:
                 votes = Counter(self.scope.nodes[key].incident for key in tree.nodes)
                 for incident in self._incidents_of(tree.nodes):
-                    overlap = (incident.revision == 0, -votes[incident.id], incident.created_at, incident.id, position)
-                    overlaps.append(overlap)
-        for _, _, _, incident_id, position in sorted(overlaps):
+                    rootless = all(self.scope.nodes[key].service != incident.root for key in tree.nodes)
+                    rank = (incident.revision == 0, -votes[incident.id], rootless, incident.created_at)
+                    overlaps.append((rank, incident.id, position))
+        for _, incident_id, position in sorted(overlaps):
             if position not in matched and incident_id not in claimed:
                 matched[position] = self.scope.incidents[incident_id]
                 claimed.add(incident_id)
@@ -117,12 +122,21 @@ class Lifecycle(msgspec.Struct):
                 old.nodes.remove(key)
                 old.merged_into = incident.id
                 touched[old.id] = None
+            self._note_told(node, old, incident)
             node.incident = incident.id
             incident.nodes.append(key)
             incident.grown_at = self.now
         since = min((self.scope.nodes[key].onset_at for key in incident.nodes), default=0)
         for key in incident.nodes:
             self.scope.nodes[key].since = since
+
+    def _note_told(self, node: Node, old: Incident | None, new: Incident) -> None:
+        """Remember of a node in which incident it was told, until somebody is told of it in another."""
+        if new.revision:
+            node.told_in = ""
+        elif old is not None and old.revision:
+            node.told_in = old.id
+            new.split_at = self.now
 
     # -- review --------------------------------------------------------------------------------------------------
 
@@ -161,6 +175,7 @@ class Lifecycle(msgspec.Struct):
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
                 yield from self.step(incident, Trigger.WORTH_A_PAGE, roots)
+                yield from self._tell_what_is_left(incident)
             else:
                 yield from self.step(incident, Trigger.CONTINUES)
                 self._absorb(earlier, incident)
@@ -186,6 +201,8 @@ class Lifecycle(msgspec.Struct):
             return Reason.BACKGROUND
         if not firing and gain < _SURE_GAIN:
             return Reason.TRANSIENT
+        if self._origin(members) and (not firing or self.now < self._apart_at(incident)):
+            return Reason.TRANSIENT
         incident.ready_at = incident.ready_at or self.now
         age = (self.now - min(node.arrived_at for node in members)) / 1000
         quiet = (self.now - incident.grown_at) / 1000
@@ -194,6 +211,21 @@ class Lifecycle(msgspec.Struct):
             quiet >= self.config.hold_quiet_seconds or waited >= self.config.hold_max_seconds
         )
         return None if held else Reason.TRANSIENT
+
+    def _origin(self, members: list[Node]) -> str:
+        """Return the incident that most of the members were told of in; the first by name of equals."""
+        told = Counter(node.told_in for node in members if node.told_in)
+        return min(told, key=lambda name: (-told[name], name)) if told else ""
+
+    def _tell_what_is_left(self, apart: Incident) -> Iterator[Output]:
+        """Publish what an incident has become without what came apart from it."""
+        origin = self.scope.incidents.get(apart.split_from)
+        if origin is not None and origin.nodes and stage_of(origin) in (Stage.OPEN, Stage.QUIET):
+            yield from self.step(origin, Trigger.NEWS)
+
+    def _apart_at(self, incident: Incident) -> int:
+        """Return from when on what left an incident that somebody was told of may page."""
+        return incident.split_at + _APART_MS
 
     def _needed(self, members: list[Node]) -> float:
         expected = background.expected(self.scope.background, self.config.correlation_window_seconds, self.now)
@@ -219,6 +251,8 @@ class Lifecycle(msgspec.Struct):
         if self.now - incident.grown_at < 1000 * self.config.hold_quiet_seconds:
             times.append(incident.grown_at + round(1000 * self.config.hold_quiet_seconds))
         times.append(arrived + round(1000 * self.config.standing_critical_seconds))
+        if incident.split_at:
+            times.append(self._apart_at(incident))
         if incident.ready_at:
             times.append(incident.ready_at + round(1000 * self.config.hold_max_seconds))
         times = [at for at in times if at > self.now]
@@ -310,7 +344,7 @@ class Lifecycle(msgspec.Struct):
 
     def _absorb(self, incident: Incident, pending: Incident) -> None:
         for key in pending.nodes:
-            self.scope.nodes[key].incident = incident.id
+            self.scope.nodes[key].incident, self.scope.nodes[key].told_in = incident.id, ""
         incident.nodes += pending.nodes
         incident.grown_at = self.now
         del self.scope.incidents[pending.id]
@@ -372,7 +406,12 @@ class Lifecycle(msgspec.Struct):
             incident.opened_at = self.now
             first = min(members, key=lambda node: (node.onset_at, node.id))
             incident.opening_event = first.facets[0].event_id
-            incident.note = incident.note or ended.what_it_follows(incident, self.scope, self.paths.graph)
+            incident.split_from = incident.split_from or self._origin(members)
+            for node in members:
+                node.told_in = ""
+            came_apart = f"It came apart from {incident.split_from}." if incident.split_from else ""
+            follows = ended.what_it_follows(incident, self.scope, self.paths.graph)
+            incident.note = incident.note or came_apart or follows
         incident.revision += 1
         incident.published_at = self.now
         if action is Action.OPENED:

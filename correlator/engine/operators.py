@@ -127,6 +127,7 @@ def _split(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
     leaving = [_leave(life, incident, node, chosen[node.id]) for node in life.members(incident) if chosen[node.id]]
     other = life.begin(node.id for node in leaving)
     other.real = 1.0
+    other.split_from = incident.id
     other.note = f"An operator took it out of {incident.id}."
     _move(life, leaving, incident, other)
     for each in (incident, other):

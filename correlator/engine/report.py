@@ -57,6 +57,7 @@ def event(
         alerts=alerts,
         changes=_changes(scope, [root.service, *services]),
         merged_into=incident.merged_into if action is Action.MERGED else None,
+        split_from=incident.split_from or None,
         started_at=rfc3339(incident.started_at),
         opened_at=rfc3339(incident.opened_at),
         resolved_at=rfc3339(incident.resolved_at) if incident.resolved_at else None,

@@ -100,6 +100,7 @@ class Node(msgspec.Struct, gc=False):
     due_at: int = 0
     pin: str = ""  # an operator said with what it belongs: those of one pin are one tree, those of two are not
     ended_severity: Severity | None = None  # how severe it was when an operator ended its incident
+    told_in: str = ""  # the incident that somebody was told of it in, where it left that for one nobody knows yet
 
 
 class Incident(msgspec.Struct, gc=False):
@@ -118,6 +119,8 @@ class Incident(msgspec.Struct, gc=False):
     grown_at: int = 0  # when the last node joined
     quiet_since: int = 0  # when its last member stopped firing; 0 while one fires
     merged_into: str = ""
+    split_from: str = ""  # the incident that most of it was told of in before
+    split_at: int = 0  # while nobody was told of it: when the last of it left such an incident
     severity: Severity = Severity.INFO
     root: str = ""
     last_roots: list[Candidate] = []

@@ -127,6 +127,8 @@ def broken_laws(run: Run) -> list[str]:
     for one in run.published:
         if one.merged_into is not None and one.merged_into not in run.histories:
             found.append(f"{one.incident_id} was merged into {one.merged_into}, which was never published")
+        if one.split_from is not None and one.split_from not in run.histories:
+            found.append(f"{one.incident_id} was split from {one.split_from}, which was never published")
     return found
 
 
