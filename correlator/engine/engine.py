@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
-from correlator.engine import background, episodes, nodes, operators, pins, warmth
+from correlator.engine import background, episodes, nodes, operators, pins, skew, warmth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
@@ -175,10 +175,14 @@ class Engine:
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
                 self._note_end(scope, node)
-            node, reason = self._join(scope, alert, event, told=told)
+            skew.note(scope, event.source, event.starts_at, now)
+            node, reason = self._join(scope, alert, skew.righted(scope, event), told=told)
+            skew.flag(scope, node, event.source)
             return _decision(event, node.id, None, reason)
         if node is not None:
             node.events += 1
+        if change is Change.ENDED and event.ends_at is not None:
+            skew.note(scope, event.source, event.ends_at, now)
         if change is Change.ENDED and node is not None:
             nodes.leave(node, alert.ended_at)
             self._changed(scope)

@@ -17,6 +17,7 @@ from correlator.domain import (
     Versions,
     rfc3339,
 )
+from correlator.engine import skew
 from correlator.engine.roots import Root
 from correlator.engine.state import Alert, Facet, Incident, Node, Scope
 from topology.graph import ServiceGraph
@@ -48,7 +49,7 @@ def event(
         status=incident.status,
         severity=incident.severity,
         title=_merged_title(root, incident) if action is Action.MERGED else _title(root, alerts.total, len(services)),
-        summary=_summary(root, services) + (f" {incident.note}" if incident.note else ""),
+        summary=_summary(root, services) + (f" {incident.note}" if incident.note else "") + skew.told(scope, members),
         scope=scope.name,
         root_cause=root,
         owner=owner(incident, graph),

@@ -100,6 +100,7 @@ class Node(msgspec.Struct, gc=False):
     due_at: int = 0
     pin: str = ""  # an operator said with what it belongs: those of one pin are one tree, those of two are not
     ended_severity: Severity | None = None  # how severe it was when an operator ended its incident
+    skewed_source: str = ""  # one of its sources, the clock of which is far off
     told_in: str = ""  # the incident that somebody was told of it in, where it left that for one nobody knows yet
 
 
@@ -174,6 +175,14 @@ class Rhythm(msgspec.Struct, gc=False):
     of_week: dict[int, Hours] = {}
 
 
+class SenderClock(msgspec.Struct, gc=False):
+    """How long after what a source says its messages arrive; see `skew`."""
+
+    lags: list[int] = []  # of the last first firings and ends, in ms
+    fresh: int = 0  # how many of them came since `ahead_ms` was found
+    ahead_ms: int = 0  # how far its clock is ahead; negative where it is behind
+
+
 class Background(msgspec.Struct, gc=False):
     """How often each alert fires when nothing is wrong; see `background`."""
 
@@ -198,6 +207,7 @@ class Scope(msgspec.Struct, gc=False):
     habits: dict[str, Habit] = {}  # alert name -> how its senders behave
     changes: dict[str, list[ChangeEvent]] = {}  # service -> the last few
     solve_due_at: int = 0
+    clocks: dict[str, SenderClock] = {}  # source -> its clock, as far as seen
     ended: dict[str, int] = {}  # incidents that are over -> when; the last few, for what is said of them afterwards
 
 
