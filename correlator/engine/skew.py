@@ -5,6 +5,9 @@ an event says to its arrival, and some messages are quick. So the quickest tenth
 and what it shows is believed where it is more than clocks differ and more than the source's own delays spread. Arrival
 is the one clock that all sources share; a median over a handful of sources is wrong where half of them are.
 
+What starts in the future was put at its arrival when it was read (`formats/naming.py`), so of what comes through the
+formats only slow clocks show here; a fast one costs no more than the delays of its source.
+
 A queue that holds every message for the same time, ends of alerts too, looks like a slow clock and is taken for one.
 """
 
