@@ -31,9 +31,11 @@ from correlator.formats.instants import written
 _HOST = re.compile(r"^sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$")
 _CONTROL = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 _TYPES = ("Notification", *_CONTROL)
+#: How JSON begins that tells of an alert.
+_JSON = ("{", "[")
 
 
-class _Message(msgspec.Struct, rename="pascal"):
+class _Message(msgspec.Struct, rename="pascal", gc=False):
     message: str
     message_id: str | None = None
     timestamp: Any = None
@@ -94,11 +96,12 @@ def _envelope(payload: Payload, document: object, at: str) -> Element:
         notice = _confirmation(shaped(document, _Confirmation, at=at))
         return msgspec.structs.replace(notice, envelope=document)
     envelope = shaped(document, _Message, at=at)
-    if envelope.message.lstrip()[:1] not in ("{", "["):
-        raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {envelope.message[:80]!r}")
+    message = envelope.message
+    if message[:1] not in _JSON and message.lstrip()[:1] not in _JSON:
+        raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {message[:80]!r}")
     # Where nothing tells its arrival, that is when it was sent.
     arrived_at = _sent_at(envelope) if payload.arrived_at is None else payload.arrived_at
-    inside = _inside(envelope.message, arrived_at)
+    inside = _inside(message, arrived_at)
     return Enclosed(payload=inside, id=envelope.message_id, envelope=document if isinstance(document, dict) else {})
 
 
