@@ -148,7 +148,7 @@ class Notice(msgspec.Struct, frozen=True):
     envelope: Document | None = None
 
 
-class Enclosed(msgspec.Struct, frozen=True, kw_only=True):
+class Enclosed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message within the message, to be recognised by itself.
 
     `dress` returns what the envelope changes of an alert's fields; `id` is its own, for alerts that have none.

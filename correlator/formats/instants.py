@@ -42,7 +42,8 @@ def written(text: str, where: str) -> int:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InputError("bad_timestamp", f"{where}: {text[:40]!r} is no date of ISO 8601") from None
-    return instant(moment, where)
+    found = _milliseconds(moment)
+    return instant(moment, where) if found is None else found
 
 
 def counted(number: float, where: str) -> int:

@@ -226,13 +226,10 @@ def _dress(enclosed: Enclosed, events: list[_Event]) -> None:
     """Add to the events of an enclosed message what its envelope says."""
     for index, (payload, event) in enumerate(events):
         if isinstance(event, ParsedAlert):
-            changes = {} if enclosed.dress is None else enclosed.dress(event)
             if enclosed.id is not None and event.id is None:
-                changes["id"] = enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}"
-            if list(changes) == ["id"]:
-                # Nobody else has it yet, and a copy would be checked all over again.
-                msgspec.structs.force_setattr(event, "id", changes["id"])
-            elif changes:
+                # In place: nobody else has it yet, and a copy would be checked all over again.
+                _set(event, "id", enclosed.id if len(events) == 1 else f"{enclosed.id}-{index}")
+            if enclosed.dress is not None and (changes := enclosed.dress(event)):
                 events[index] = payload, msgspec.structs.replace(event, **changes)
 
 
@@ -246,3 +243,4 @@ def arrival_of(alert: ParsedAlert) -> int:
 
 
 _many = msgspec.json.Decoder(list[msgspec.Raw])
+_set = msgspec.structs.force_setattr
