@@ -37,8 +37,6 @@ _JSON = ("{", "[")
 
 class _Message(msgspec.Struct, rename="pascal", gc=False):
     message: str
-    message_id: str | None = None
-    timestamp: Any = None
 
 
 class _Confirmation(msgspec.Struct, rename="pascal"):
@@ -95,23 +93,29 @@ def _envelope(payload: Payload, document: object, at: str) -> Element:
     if isinstance(document, dict) and document.get("Type") in _CONTROL:
         notice = _confirmation(shaped(document, _Confirmation, at=at))
         return msgspec.structs.replace(notice, envelope=document)
-    envelope = shaped(document, _Message, at=at)
-    message = envelope.message
+    envelope: Document = document if isinstance(document, dict) else {}
+    message = envelope.get("Message")
+    if type(message) is not str:
+        # Only to say what is wrong: every envelope comes by here.
+        message = shaped(document, _Message, at=at).message
     if message[:1] not in _JSON and message.lstrip()[:1] not in _JSON:
         raise InputError("not_json", f"{at}{'.' if at else ''}Message: text, no JSON: {message[:80]!r}")
     # Where nothing tells its arrival, that is when it was sent.
     arrived_at = _sent_at(envelope) if payload.arrived_at is None else payload.arrived_at
-    inside = _inside(message, arrived_at)
-    return Enclosed(payload=inside, id=envelope.message_id, envelope=document if isinstance(document, dict) else {})
+    given = envelope.get("MessageId")
+    return Enclosed(
+        payload=_inside(message, arrived_at), id=given if isinstance(given, str) else None, envelope=envelope
+    )
 
 
 def _inside(text: str, arrived_at: int | None) -> Payload:
     return Payload(text.encode("utf-8", "surrogatepass"), arrived_at=arrived_at)
 
 
-def _sent_at(envelope: _Message) -> int | None:
+def _sent_at(envelope: Document) -> int | None:
+    sent = envelope.get("Timestamp")
     try:
-        return written(envelope.timestamp, "Timestamp") if isinstance(envelope.timestamp, str) else None
+        return written(sent, "Timestamp") if isinstance(sent, str) else None
     except InputError:
         return None
 

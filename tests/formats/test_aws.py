@@ -167,6 +167,10 @@ def test_what_is_wrong_is_said_with_its_place() -> None:
     assert error({"Records": [{"eventSource": "aws:sqs", "body": None}]}).startswith("wrong_type: Records[0].body")
 
 
+def test_an_id_that_is_no_text_costs_no_alarm() -> None:
+    assert alert(envelope(alarm(), MessageId=7)).fingerprint == alert(envelope(alarm())).fingerprint
+
+
 def test_a_message_that_nobody_dated_arrived_when_it_was_sent() -> None:
     data = json.dumps(envelope(alarm(StateChangeTime=None))).encode()
     (one,) = Formats().read(data).alerts
