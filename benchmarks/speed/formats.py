@@ -4,8 +4,8 @@ python -m benchmarks.speed.formats [--rounds N] [--least N] [--record] [FORMAT .
 
 Batches of 100 alerts are made of one message of each format (`tests/formats/examples.py`): one message of 100 alerts
 where the format has such, else an array. The services differ, so that no two alerts are the same. The figure to compare
-with is `json.loads` of the same bytes, in the same run. All formats are measured in turn, in several rounds, and of each
-the least time counts: a neighbour on the machine can be busy for a minute, and only ever adds.
+with is `json.loads` of the same bytes, in the same run. All formats are measured in turn, in several rounds, and of
+each the least time counts: a neighbour on the machine can be busy for a minute, and only ever adds.
 """
 
 from __future__ import annotations

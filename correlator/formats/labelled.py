@@ -84,12 +84,27 @@ def _step(name: str, value: str, low: int) -> tuple[int, int]:
     FNV-1a changes the last byte only before it multiplies, so the same bytes do the same to all hashes that end alike:
     a label of many alerts is gone through 256 times at most, not for every new alert, in whatever labels it stands.
     """
-    data = b"%b\xff%b\xff" % (_bytes(name), _bytes(value))
-    found, prime, mask = low, _FNV_PRIME, _64_BITS
+    found, length = _begun(name, low)
+    data, prime, mask = _bytes(value), _FNV_PRIME, _64_BITS
     for byte in data:
         found = (found ^ byte) * prime & mask
-    factor = pow(prime, len(data), mask + 1)
+    found = (found ^ 0xFF) * prime & mask
+    factor = _power(length + len(data) + 1)
     return factor, (found - low * factor) & mask
+
+
+@lru_cache(maxsize=4_096)
+def _begun(name: str, low: int) -> tuple[int, int]:
+    """Return a hash of `low` after the name of a label, and how many bytes that is."""
+    data, found = _bytes(name) + b"\xff", low
+    for byte in data:
+        found = (found ^ byte) * _FNV_PRIME & _64_BITS
+    return found, len(data)
+
+
+@lru_cache(maxsize=4_096)
+def _power(exponent: int) -> int:
+    return pow(_FNV_PRIME, exponent, _64_BITS + 1)
 
 
 def _bytes(text: str) -> bytes:
