@@ -43,7 +43,7 @@ _ENTITIES = {name: rank for rank, name in enumerate((
 ))}  # fmt: skip
 
 
-class _Trigger(msgspec.Struct, rename="pascal"):
+class _Trigger(msgspec.Struct, rename="pascal", gc=False):
     metric_name: str | None = None
     namespace: str | None = None
     dimensions: Any = None
@@ -51,7 +51,7 @@ class _Trigger(msgspec.Struct, rename="pascal"):
     metrics: Any = None
 
 
-class _Alarm(msgspec.Struct, rename="pascal"):
+class _Alarm(msgspec.Struct, rename="pascal", gc=False):
     """What stands in the message of SNS."""
 
     alarm_name: str
@@ -65,7 +65,7 @@ class _Alarm(msgspec.Struct, rename="pascal"):
     trigger: _Trigger | None = None
 
 
-class _State(msgspec.Struct):
+class _State(msgspec.Struct, gc=False):
     value: str
     reason: str | None = None
     timestamp: str | None = None
@@ -198,9 +198,10 @@ def _narrowest(dimensions: dict[str, str]) -> tuple[str | None, str | None]:
     service = entity = None
     of_service, of_entity = len(_SERVICES), len(_ENTITIES)
     for name, text in dimensions.items():
-        if (rank := _SERVICES.get(name, of_service)) < of_service:
-            of_service, service = rank, text
-        if (rank := _ENTITIES.get(name, of_entity)) < of_entity:
+        if name in _SERVICES:
+            if (rank := _SERVICES[name]) < of_service:
+                of_service, service = rank, text
+        elif name in _ENTITIES and (rank := _ENTITIES[name]) < of_entity:
             of_entity, entity = rank, text
     return service, entity
 
