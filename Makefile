@@ -33,7 +33,7 @@ test: lint quality pytest ## Check style, types, imports, quality, and all tests
 	@echo 'Left out: the tests that take long (make test-long, 5 minutes) and everything dying a hundred times (make chaos).'
 
 .PHONY: test-long
-test-long: ## The tests that take long: outages, chaos, the guide, other ways to be let in.
+test-long: ## The tests that take long: outages, the guide, other ways to be let in.
 	@$(MAKE) --no-print-directory pytest MARK=long
 
 .PHONY: lint

@@ -16,7 +16,6 @@ SEED = 44
 SECONDS = 30.0
 
 
-@pytest.mark.long
 @pytest.mark.integration
 async def test_after_half_a_minute_of_chaos_nothing_is_lost_doubled_open_or_different(tmp_path: Path) -> None:
     acts = draw(SEED, seconds=SECONDS, brokers=1, workers=WORKERS, pagers=PAGERS, pause_seconds=2.0)
