@@ -192,6 +192,20 @@ def test_a_stated_severity_outranks_the_labels() -> None:
     assert named().severity is Severity.UNKNOWN
 
 
+def test_words_for_severities_may_be_added_and_changed() -> None:
+    config = NamingConfig(severities={"Blocker": "critical", "sev3": "info"})
+    words = {word: named(config, labels={"severity": word}).severity for word in ("BLOCKER", "Sev3", "high", "odd")}
+    assert words == {
+        "BLOCKER": Severity.CRITICAL, "Sev3": Severity.INFO, "high": Severity.ERROR, "odd": Severity.UNKNOWN
+    }  # fmt: skip
+
+
+def test_a_label_without_a_word_for_a_severity_leaves_it_to_the_next() -> None:
+    labels = {"severity": "odd", "priority": "P1"}
+    assert named(labels=labels).severity is Severity.CRITICAL
+    assert named(NamingConfig(severities={"odd": "unknown"}), labels=labels).severity is Severity.UNKNOWN
+
+
 def test_the_scope_is_stated_or_comes_from_the_configured_labels() -> None:
     config = NamingConfig(scope_labels=("tenant", "region"))
     assert named(config, labels={"region": "eu", "tenant": "acme"}).scope == "acme/eu"
