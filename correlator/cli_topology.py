@@ -6,7 +6,8 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 
 from correlator.config import Config, load, with_sources
 from correlator.config_topology import OtlpSource
+from correlator.domain import Status
 from correlator.errors import ConfigError, CorrelatorError, SourceError
 from correlator.options import PATH, configured
 from topology import drawing
@@ -23,8 +25,12 @@ from topology.findings import Findings
 from topology.graph import ServiceGraph
 from topology.merge import Merged
 from topology.sources import file as topology_file
+from topology.strangers import strangers
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: More than one reads at once; those with most firings matter.
+_MOST_STRANGERS = 20
 
 
 @click.group()
@@ -34,7 +40,9 @@ def topology() -> None:
 
 @topology.command("check")
 @click.argument("path", type=PATH)
-def check(path: Path) -> None:
+@click.option("--alerts", metavar="FILE", help="Also which services of these alerts it lacks; - for standard input.")
+@configured
+def check(path: Path, alerts: str | None, config_path: Path | None, overrides: tuple[str, ...]) -> None:
     """Report every problem of a topology file."""
     graph = topology_file.load(path)
     click.echo(f"{path}: valid, {size(graph)}")
@@ -46,6 +54,35 @@ def check(path: Path) -> None:
     unowned = [service.name for service in graph.services() if service.owner is None]
     if unowned:
         click.echo(f"note: {len(unowned)} services have no owner: {', '.join(unowned[:10])}")
+    if alerts is not None:
+        for note in _joined(alerts, graph, load(config_path, overrides)):
+            click.echo(f"note: {note}")
+
+
+def _joined(alerts: str, graph: ServiceGraph, config: Config) -> Iterator[str]:
+    """Yield how well the alerts of a file find their services in a graph."""
+    from correlator.formats.naming import NAMELESS
+    from correlator.replay import Arrivals, Refusal
+    from correlator.shell.lines import lines, open_lines
+
+    arrivals = Arrivals(config, graph, lambda notices: None)
+    firings: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    for number, (line, _) in enumerate(lines(open_lines(alerts), arrivals.max_line_bytes), start=1):
+        for read in arrivals.read(number, line) if line.strip() else ():
+            if not isinstance(read, Refusal) and read.event.status is Status.FIRING:
+                firings[read.event.service] += 1
+                if not read.event.known_service:
+                    unknown[read.event.service] += 1
+    yield f"{firings.total() - unknown.total()} of {firings.total()} firings are of services in the graph"
+    if nameless := sum(count for name, count in unknown.items() if name.startswith(NAMELESS)):
+        yield f"{nameless} firings name no service in any of naming.service_labels"
+    named = {name: count for name, count in unknown.items() if not name.startswith(NAMELESS)}
+    for stranger in strangers(named, graph, limit=_MOST_STRANGERS):
+        guess = f"; an alias of {stranger.alike}?" if stranger.alike else ""
+        yield f"{stranger.name}, {stranger.firings} firings, is not in the graph{guess}"
+    if len(named) > _MOST_STRANGERS:
+        yield f"{len(named) - _MOST_STRANGERS} more services of alerts are not in the graph"
 
 
 @topology.command("show")

@@ -25,6 +25,7 @@ from correlator.paths import parse_path
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+SeverityWord = Literal["critical", "error", "warning", "info", "unknown"]
 
 
 class _Section(pydantic.BaseModel):
@@ -55,8 +56,11 @@ class NamingConfig(_Section):
         "service_name",
         "service.name",
         "backstage.io/kubernetes-id",
+        "backstage_io_kubernetes_id",
         "app.kubernetes.io/name",
+        "app_kubernetes_io_name",
         "app",
+        "k8s-app",
         "k8s_app",
         "destination_canonical_service",
         "dst_service",
@@ -68,6 +72,8 @@ class NamingConfig(_Section):
     entity_labels: tuple[str, ...] = ("pod", "instance", "host", "node", "container")
     scope_labels: tuple[str, ...] = ()
     severity_labels: tuple[str, ...] = ("severity", "priority", "level")
+    #: Words in those labels beside the common ones, in any case; what one of them says of a common word stands.
+    severities: dict[str, SeverityWord] = {}
     #: Labels that differ between observers or restarts of the same trouble: no part of an alert's identity.
     volatile_labels: tuple[str, ...] = (
         "replica",
@@ -184,7 +190,7 @@ class FormatConfig(_Section):
     statuses: dict[str, Literal["firing", "resolved", "ignored"]] = {}
     other_status: Literal["firing", "resolved", "ignored"] = "firing"
     #: The sender's words for severities, beside the common ones.
-    severities: dict[str, Literal["critical", "error", "warning", "info", "unknown"]] = {}
+    severities: dict[str, SeverityWord] = {}
     lease_seconds: Seconds = 86_400
 
     @pydantic.field_validator("when")

@@ -287,6 +287,23 @@ def test_a_topology_is_checked_and_shown(folder: Path) -> None:
     assert "depended on: api" in one and "blast radius: api, web" in one
 
 
+def test_a_topology_is_checked_against_the_services_of_alerts(folder: Path) -> None:
+    alerts = [
+        {"labels": {"alertname": "N", **labels}, "startsAt": "2026-11-23T03:28:10Z"}
+        for labels in ({"service": "pg"}, {"service": "api-service"}, {"service": "shop"}, {"service": "shop"}, {})
+    ]
+    check: list[str | Path] = ["topology", "check", folder / "topology.json", "--alerts", "-"]
+    told = correlator(*check, stdin=json.dumps(alerts).encode()).stdout.decode().splitlines()
+    assert told[-4:] == [
+        "note: 1 of 5 firings are of services in the graph",
+        "note: 1 firings name no service in any of naming.service_labels",
+        "note: shop, 2 firings, is not in the graph",
+        "note: api-service, 1 firings, is not in the graph; an alias of api?",
+    ]
+    none = correlator(*check, "--set", "naming.service_labels=[]", stdin=json.dumps(alerts).encode()).stdout
+    assert b"5 firings name no service" in none
+
+
 def test_a_topology_is_drawn_whole_or_around_a_service(folder: Path) -> None:
     out = folder / "graph.svg"
     assert correlator("topology", "show", folder / "topology.json", "--svg", out).returncode == 0

@@ -22,6 +22,9 @@ _POD_SUFFIX = re.compile(r"-[a-f0-9]{6,10}-[a-z0-9]{5}$")
 _CLUSTER_NAME = re.compile(r"\.[a-z0-9-]+(\.svc(\.[a-z0-9.-]+)?)?$")
 _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 
+#: What begins the service of an alert that names none.
+NAMELESS = "unknown:"
+
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
 
@@ -50,6 +53,7 @@ class Namer:
         self._hides_summaries = any(self._redaction.action(name) is not None for name in SUMMARY_NAMES)
         self._graph = graph
         self._volatile = frozenset(config.volatile_labels)
+        self._severities = {word.lower(): Severity(severity) for word, severity in config.severities.items()}
         self._cache: dict[object, _Name] = {}
 
     def are_clean(self, reads: Iterable[Read]) -> bool:
@@ -164,7 +168,7 @@ class Namer:
                 return service, True
         if named:
             return _POD_SUFFIX.sub("", named[0]), False
-        return f"unknown:{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
+        return f"{NAMELESS}{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
 
     def _known(self, name: str) -> str | None:
         """Return the service of the graph that a name stands for, however it is spelled."""
@@ -183,7 +187,11 @@ class Namer:
         return None
 
     def _severity(self, labels: dict[str, str]) -> Severity:
-        return severity_of(_first(labels, self._config.severity_labels) or "") or Severity.UNKNOWN
+        for key in self._config.severity_labels:
+            word = labels.get(key, "")
+            if (severity := self._severities.get(word.lower()) or severity_of(word)) is not None:
+                return severity
+        return Severity.UNKNOWN
 
     def _fingerprint(self, alert: ParsedAlert, service: str) -> str:
         identity = sorted((key, value) for key, value in alert.labels.items() if key not in self._volatile)

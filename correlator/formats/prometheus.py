@@ -3,6 +3,7 @@
 https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml, `postableAlert`
 A firing is a lease, renewed about once a minute: `endsAt` lies some minutes ahead. An `endsAt` that has passed is a
 resolve, which is repeated too. So what a message says depends on when it arrived.
+What Alertmanager gives back (`GET /api/v2/alerts`, `/alerts/groups`) is read as well, for replays.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import msgspec
 
 from correlator.domain import Status
-from correlator.formats.format import Document, Element, Format, Headers, Payload, shaped
+from correlator.formats.alert import ParsedAlert
+from correlator.formats.format import Document, Element, Format, Headers, Payload, each, listed, shaped
 from correlator.formats.instants import end
 from correlator.formats.labelled import labelled_alert
 
@@ -35,26 +37,38 @@ def _recognises(document: Document, headers: Headers) -> bool:
     if "labels" not in document:
         return False
     labels = document["labels"]
-    return not _SIGNS.isdisjoint(document) or (isinstance(labels, dict) and "alertname" in labels)
+    if not _SIGNS.isdisjoint(document) or (isinstance(labels, dict) and "alertname" in labels):
+        return True
+    return _is_group(document)
+
+
+def _is_group(document: Document) -> bool:
+    return "receiver" in document and "alerts" in document
 
 
 def _read(payload: Payload) -> list[Element]:
-    alert = shaped(payload.document, _Alert)
+    document = payload.document
+    if isinstance(document, dict) and _is_group(document):
+        return each(
+            listed(document, "alerts"), lambda item, at: _alert(payload, shaped(item, _Alert, at=at), at), at="alerts"
+        )
+    return [_alert(payload, shaped(document, _Alert), "")]
+
+
+def _alert(payload: Payload, alert: _Alert, at: str) -> ParsedAlert:
     ends_at = end(alert.ends_at)
     arrived_at = payload.arrived_at
     resolved = alert.status == "resolved" or (ends_at is not None and arrived_at is not None and ends_at <= arrived_at)
     # Without a start Alertmanager takes the end for it, else the arrival.
     start = alert.ends_at if alert.starts_at is None and (resolved or arrived_at is None) else alert.starts_at
-    return [
-        labelled_alert(
-            alert.labels,
-            alert.annotations or {},
-            status=Status.RESOLVED if resolved else Status.FIRING,
-            starts_at=payload.began(start, "startsAt"),
-            ends_at=ends_at if resolved or ends_at is not None else payload.until(_LEASE_SECONDS),
-            source="prometheus",
-        )
-    ]
+    return labelled_alert(
+        alert.labels,
+        alert.annotations or {},
+        status=Status.RESOLVED if resolved else Status.FIRING,
+        starts_at=payload.began(start, f"{at}.startsAt" if at else "startsAt"),
+        ends_at=ends_at if resolved or ends_at is not None else payload.until(_LEASE_SECONDS),
+        source="prometheus",
+    )
 
 
 FORMAT = Format(name="prometheus", signs=("labels",), recognises=_recognises, read=_read, shape=_Alert)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 
 from correlator.config import Config
-from correlator.domain import AlertEvent
+from correlator.domain import AlertEvent, Severity, Status
 from correlator.engine.deliveries import UNKNOWN, Session
 from correlator.errors import InputError
 from correlator.formats import log
@@ -27,7 +27,7 @@ from correlator.formats.alert import ParsedAlert
 from correlator.formats.format import Headers
 from correlator.formats.instants import EARLIEST, LATEST
 from correlator.formats.mapped import formats_of
-from correlator.formats.naming import Namer
+from correlator.formats.naming import NAMELESS, Namer
 from correlator.formats.reading import Formats, Read
 from correlator.formats.redaction import redaction_of
 from correlator.shell.bulk import WAIT_SECONDS, Bulk, slices
@@ -286,6 +286,8 @@ class Ingest:
         events = [event for reading in readings for scope in reading.scopes.values() for event in scope]
         for (source, status), count in Counter((event.source, event.status) for event in events).items():
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
+        for (source, part), count in defaulted(events).items():
+            self._metrics.defaulted.labels(source_word(source, self._own_formats), part).inc(count)
         skews: dict[str, int] = {}
         for source, ahead in (item for reading in readings for item in reading.ahead_ms.items()):
             word = source_word(source, self._own_formats)
@@ -305,6 +307,15 @@ class Ingest:
                 )
         for reason, count in invalid.items():
             self._metrics.invalid.labels(reason).inc(count)
+
+
+def defaulted(events: Iterable[AlertEvent]) -> Counter[tuple[str, str]]:
+    """Count by source the firings that leave out what decides most: how severe it is, and of which service."""
+    firings = [event for event in events if event.status is Status.FIRING]
+    return Counter(
+        [(event.source, "severity") for event in firings if event.severity is Severity.UNKNOWN]
+        + [(event.source, "service") for event in firings if event.service.startswith(NAMELESS)]
+    )
 
 
 def _message(record: ConsumerRecord) -> Message:

@@ -72,6 +72,12 @@ class Metrics:
             ["source", "status"],
             registry=registry,
         )
+        self.defaulted = Counter(
+            "correlator_alerts_defaulted",
+            "Firings of no known severity, taken for warnings, and firings whose service nothing names.",
+            ["source", "field"],
+            registry=registry,
+        )
         self.invalid = Counter(
             "correlator_alerts_invalid", "Alert events that nobody could use.", ["reason"], registry=registry
         )

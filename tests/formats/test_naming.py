@@ -50,6 +50,9 @@ def named(config: NamingConfig | None = None, graph: ServiceGraph = GRAPH, at: i
         ({"service": "cart.shop.svc.cluster.local"}, "cart", True),
         ({"labels": {"service": "cart"}}, "cart", True),
         ({"labels": {"app": "shopping-cart"}}, "cart", True),
+        ({"labels": {"app_kubernetes_io_name": "cart", "job": "kubelet"}}, "cart", True),
+        ({"labels": {"backstage_io_kubernetes_id": "shopping-cart", "app_kubernetes_io_name": "thing"}}, "cart", True),
+        ({"labels": {"k8s-app": "thing", "job": "kubelet"}}, "thing", False),
         ({"labels": {"service": "cart", "app": "db"}}, "cart", True),
         ({"labels": {"job": "db", "service": "cart"}}, "cart", True),
         ({"labels": {"service": "exporter", "app": "db"}}, "db", True),
@@ -190,6 +193,20 @@ def test_a_stated_severity_outranks_the_labels() -> None:
     assert named(severity="info", labels={"severity": "critical"}).severity is Severity.INFO
     assert named(labels={"priority": "P1"}).severity is Severity.CRITICAL
     assert named().severity is Severity.UNKNOWN
+
+
+def test_words_for_severities_may_be_added_and_changed() -> None:
+    config = NamingConfig(severities={"Blocker": "critical", "sev3": "info"})
+    words = {word: named(config, labels={"severity": word}).severity for word in ("BLOCKER", "Sev3", "high", "odd")}
+    assert words == {
+        "BLOCKER": Severity.CRITICAL, "Sev3": Severity.INFO, "high": Severity.ERROR, "odd": Severity.UNKNOWN
+    }  # fmt: skip
+
+
+def test_a_label_without_a_word_for_a_severity_leaves_it_to_the_next() -> None:
+    labels = {"severity": "odd", "priority": "P1"}
+    assert named(labels=labels).severity is Severity.CRITICAL
+    assert named(NamingConfig(severities={"odd": "unknown"}), labels=labels).severity is Severity.UNKNOWN
 
 
 def test_the_scope_is_stated_or_comes_from_the_configured_labels() -> None:

@@ -153,6 +153,15 @@ def test_an_alert_read_back_from_alertmanager_keeps_its_status() -> None:
     assert {one.status for one in alerts(payload("alertmanager_api_v2_get_alerts"), at=STARTED)} == {Status.FIRING}
 
 
+def test_a_group_read_back_from_alertmanager_is_its_alerts() -> None:
+    group = {"receiver": {"name": "r"}, "labels": {}, "alerts": [*posted(), {"labels": 3}]}
+    contents = read([group])
+    assert [one.fingerprint for one in contents.alerts] == [alert(posted()).fingerprint]
+    assert errors(contents) == ["wrong_type: [0]: alerts[1].labels: expected object, got integer"]
+    found = alerts(payload("alertmanager_api_v2_get_groups"), at=STARTED)
+    assert {one.fingerprint for one in found} == {"12e23226396525af", "c0d58a0f8d24ea02"}
+
+
 def test_a_recorded_firing_is_told_once_so_its_end_at_alertmanager_is_no_lease() -> None:
     one = alert(EXAMPLES["alertmanager-events"], at=STARTED + MINUTE)
     assert one.ends_at is not None and one.ends_at > STARTED + 12 * HOUR

@@ -20,7 +20,7 @@ from correlator.formats import format as format_module
 from correlator.formats.format import Enclosed, Format, Notice, Payload, Refusal
 from correlator.formats.reading import Formats
 from correlator.formats.table import FORMATS
-from tests.formats.examples import AT, EXAMPLES, alerts, errors, payload, read
+from tests.formats.examples import AT, EXAMPLES, SHARED, alerts, errors, payload, read
 
 NAMES = [one.name for one in FORMATS]
 REASONS = {"not_utf8", "not_json", "missing_field", "wrong_type", "wrong_value", "bad_timestamp"}
@@ -195,55 +195,66 @@ def test_no_bytes_make_it_fail(one: Format, data: bytes) -> None:
     assert all(text.partition(":")[0] in REASONS for text in errors(contents))
 
 
-@pytest.mark.parametrize(
-    ("name", "formats", "count"),
-    [
-        ("alertmanager_webhook_v4_firing", ["alertmanager"], 2),
-        ("alertmanager_webhook_v4_resolved", ["alertmanager"], 2),
-        ("alertmanager_webhook_v4_from_correlator", ["alertmanager"], 1),
-        ("alertmanager_api_v2_post_alerts", ["prometheus"] * 2, 2),
-        ("alertmanager_api_v2_get_alerts", ["prometheus"] * 2, 2),
-        ("prometheus_post_api_v2_alerts_firing", ["prometheus"], 1),
-        ("prometheus_post_api_v2_alerts_resolved", ["prometheus"], 1),
-        ("alertmanager_event_recorder_alert_created", ["alertmanager-events"], 1),
-        ("alertmanager_event_recorder_alert_resolved", ["alertmanager-events"], 1),
-        ("grafana_alerting_webhook_v1", ["grafana"], 1),
-        ("grafana_legacy_v6_webhook", ["grafana-legacy"], 1),
-        ("pagerduty_events_v2_trigger_example", ["pagerduty"], 1),
-        ("pagerduty_events_v2_trigger_by_alertmanager", ["pagerduty"], 1),
-        ("pagerduty_events_v2_resolve_by_alertmanager", ["pagerduty"], 1),
-        ("pagerduty_events_v2_trigger_from_correlator", ["pagerduty"], 1),
-        ("pagerduty_events_v2_ack_resolve", ["pagerduty"] * 2, 1),
-        ("pagerduty_change_event", ["pagerduty-change"], 1),
-        ("keep_alertdto_example", ["keep"], 1),
-        ("aws_sns_cloudwatch_alarm", ["sns", "cloudwatch"], 1),
-        ("aws_sns_cloudwatch_insufficient_data", ["sns", "cloudwatch"], 1),
-        ("aws_sns_subscription_confirmation", ["sns"], 0),
-        ("aws_eventbridge_cloudwatch_alarm", ["cloudwatch"], 1),
-        ("gcp_monitoring_v1_0_keep_mock", ["gcp"], 1),
-        ("gcp_monitoring_v1_2", ["gcp"], 1),
-        ("azure_common_alert_schema_metric", ["azure"], 1),
-        ("datadog_webhook_rendered", ["datadog"], 1),
-        ("newrelic_workflow_default", ["newrelic"], 1),
-        ("newrelic_legacy_incident", ["newrelic"], 1),
-        ("sentry_metric_alert", ["sentry"], 1),
-        ("sentry_issue_alert", ["sentry"], 1),
-        ("zabbix_webhook_high", ["zabbix"], 1),
-        ("icinga2_statechange_service", ["icinga2"], 0),
-        ("icinga2_acknowledgement_set", ["icinga2"], 0),
-        ("nagios_notify_macros", ["nagios"], 1),
-        ("sensu_go_event", ["sensu"], 1),
-        ("kibana_alert_document", ["kibana"], 1),
-        ("opsgenie_outgoing_webhook_create", ["opsgenie"], 1),
-        ("otlp_logs_example_spec", ["otlp"], 1),
-        ("pingdom_down", ["pingdom"], 1),
-        ("graylog_alert", ["graylog"], 1),
-        ("riemann_event", ["riemann"], 1),
-        ("vmware_vrealize", ["vmware"], 1),
-    ],
-)
+#: Name, formats, number of alerts.
+REAL: list[tuple[str, list[str], int]] = [
+    ("alertmanager_webhook_v4_firing", ["alertmanager"], 2),
+    ("alertmanager_webhook_v4_resolved", ["alertmanager"], 2),
+    ("alertmanager_webhook_v4_from_correlator", ["alertmanager"], 1),
+    ("alertmanager_api_v2_post_alerts", ["prometheus"] * 2, 2),
+    ("alertmanager_api_v2_get_alerts", ["prometheus"] * 2, 2),
+    ("alertmanager_api_v2_get_groups", ["prometheus"], 2),
+    ("prometheus_post_api_v2_alerts_firing", ["prometheus"], 1),
+    ("prometheus_post_api_v2_alerts_resolved", ["prometheus"], 1),
+    ("alertmanager_event_recorder_alert_created", ["alertmanager-events"], 1),
+    ("alertmanager_event_recorder_alert_resolved", ["alertmanager-events"], 1),
+    ("grafana_alerting_webhook_v1", ["grafana"], 1),
+    ("grafana_legacy_v6_webhook", ["grafana-legacy"], 1),
+    ("pagerduty_events_v2_trigger_example", ["pagerduty"], 1),
+    ("pagerduty_events_v2_trigger_by_alertmanager", ["pagerduty"], 1),
+    ("pagerduty_events_v2_resolve_by_alertmanager", ["pagerduty"], 1),
+    ("pagerduty_events_v2_trigger_from_correlator", ["pagerduty"], 1),
+    ("pagerduty_events_v2_ack_resolve", ["pagerduty"] * 2, 1),
+    ("pagerduty_change_event", ["pagerduty-change"], 1),
+    ("keep_alertdto_example", ["keep"], 1),
+    ("aws_sns_cloudwatch_alarm", ["sns", "cloudwatch"], 1),
+    ("aws_sns_cloudwatch_insufficient_data", ["sns", "cloudwatch"], 1),
+    ("aws_sns_subscription_confirmation", ["sns"], 0),
+    ("aws_eventbridge_cloudwatch_alarm", ["cloudwatch"], 1),
+    ("gcp_monitoring_v1_0_keep_mock", ["gcp"], 1),
+    ("gcp_monitoring_v1_2", ["gcp"], 1),
+    ("azure_common_alert_schema_metric", ["azure"], 1),
+    ("datadog_webhook_rendered", ["datadog"], 1),
+    ("newrelic_workflow_default", ["newrelic"], 1),
+    ("newrelic_legacy_incident", ["newrelic"], 1),
+    ("sentry_metric_alert", ["sentry"], 1),
+    ("sentry_issue_alert", ["sentry"], 1),
+    ("zabbix_webhook_high", ["zabbix"], 1),
+    ("icinga2_statechange_service", ["icinga2"], 0),
+    ("icinga2_acknowledgement_set", ["icinga2"], 0),
+    ("nagios_notify_macros", ["nagios"], 1),
+    ("sensu_go_event", ["sensu"], 1),
+    ("kibana_alert_document", ["kibana"], 1),
+    ("opsgenie_outgoing_webhook_create", ["opsgenie"], 1),
+    ("otlp_logs_example_spec", ["otlp"], 1),
+    ("pingdom_down", ["pingdom"], 1),
+    ("graylog_alert", ["graylog"], 1),
+    ("riemann_event", ["riemann"], 1),
+    ("vmware_vrealize", ["vmware"], 1),
+]
+#: A template before it is filled in; what PagerDuty tells of an incident, which is feedback (tests/shell/http).
+NO_ALERTS = {"datadog_webhook_template_keep", "pagerduty_webhook_v3_incident"}
+
+
+@pytest.mark.parametrize(("name", "formats", "count"), REAL)
 def test_real_payloads_are_recognised_and_read(name: str, formats: list[str], count: int) -> None:
     contents = read(payload(name))
     assert contents.formats == formats
     assert errors(contents) == []
     assert len(contents.alerts) == count
+
+
+def test_every_real_payload_is_among_those_that_are_read() -> None:
+    payload(next(iter(NO_ALERTS)))  # they lie beside the repository, or not
+    assert {path.stem for path in (SHARED / "input").iterdir()} == NO_ALERTS | {
+        name for name, _, _ in REAL if (SHARED / "input" / f"{name}.json").exists()
+    }

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from correlator.config import Config, KafkaConfig, WorkerConfig
+from correlator.config import Config, KafkaConfig, NamingConfig, WorkerConfig
 from correlator.domain import (
     Action,
     AlertCounts,
@@ -28,10 +28,13 @@ from correlator.engine.decisions import Decision, Reason, Verdict
 from correlator.engine.state import State
 from correlator.errors import LogError
 from correlator.formats import log
+from correlator.formats.naming import Namer
+from correlator.formats.reading import Formats
 from correlator.replay import LogReplay
 from correlator.shell import topologies
 from correlator.shell.app import settings
 from correlator.shell.dump import line
+from correlator.shell.ingest import defaulted
 from correlator.shell.logs import Repeats
 from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.pace import Pace
@@ -291,3 +294,19 @@ def test_who_waits_for_a_round_notices_that_it_was_started_anew() -> None:
     pace.start(112.1)
     assert wakes_at <= 112.4
     assert pace.is_due(wakes_at + pace.pause(wakes_at))
+
+
+def test_what_firings_leave_out_is_counted_by_their_source() -> None:
+    alerts = [
+        {"labels": {"alertname": "A", "service": "cart", "severity": "critical"}},
+        {"labels": {"alertname": "B", "service": "cart", "severity": "blocker"}},
+        {"labels": {"alertname": "C"}},
+        {"labels": {"alertname": "D"}, "endsAt": "2026-11-23T03:40:00Z"},
+    ]
+    at = 1_795_405_230_000  # after the end of D
+    read = Formats().read(json.dumps(alerts).encode(), arrived_at=at).alerts
+    namer = Namer(NamingConfig(), ServiceGraph.empty())
+    events = [namer.name(alert, event_id=str(number), observed_at=at) for number, alert in enumerate(read)]
+    assert defaulted(events) == {("prometheus", "severity"): 2, ("prometheus", "service"): 1}
+    own = Namer(NamingConfig(severities={"blocker": "critical"}), ServiceGraph.empty())
+    assert defaulted([own.name(read[1], event_id="1", observed_at=at)]) == {}

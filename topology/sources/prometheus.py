@@ -1,7 +1,8 @@
 """Prometheus: service graphs that others already count, asked for over its HTTP API.
 
-One query a dialect: the OpenTelemetry servicegraph connector and Grafana Tempo (`traces_service_graph_*`), Istio
-(`istio_*`), Linkerd (`response_total`). Calls that were not made within the window are not there.
+The OpenTelemetry servicegraph connector and Grafana Tempo (`traces_service_graph_*`), Istio (`istio_*`), Linkerd
+(`response_total`, and `outbound_*_route_*` for whom that tells nothing). Calls that were not made within the window are
+not there.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _ISTIO_BY = (
 _LINKERD_WORKLOADS = ("deployment", "statefulset", "daemonset", "replicaset", "k8s_job", "workload")
 _LINKERD_BY = ",".join([*(f"{side}{kind}" for side in ("", "dst_") for kind in _LINKERD_WORKLOADS),
                         "namespace", "dst_namespace", "dst_service", "authority"])  # fmt: skip
+_LINKERD_ROUTE_BY = ",".join([*_LINKERD_WORKLOADS, "namespace", "parent_name", "backend_kind", "backend_name"])
 
 
 def queries(dialect: Dialect, *, window_seconds: int, prefix: str = "") -> list[str]:
@@ -48,7 +50,12 @@ def queries(dialect: Dialect, *, window_seconds: int, prefix: str = "") -> list[
         case Dialect.ISTIO:
             return [used(_ISTIO_BY, "istio_requests_total"), used(_ISTIO_BY, "istio_tcp_connections_opened_total")]
         case Dialect.LINKERD:
-            return [used(_LINKERD_BY, 'response_total{direction="outbound"}')]
+            # A network outside has a route as well, which tells of no host there.
+            routes = 'outbound_{}_route_backend_response_statuses_total{{parent_kind="Service"}}'
+            return [
+                used(_LINKERD_BY, 'response_total{direction="outbound"}'),
+                *(used(_LINKERD_ROUTE_BY, routes.format(protocol)) for protocol in ("http", "grpc")),
+            ]
 
 
 async def fetch(
@@ -165,10 +172,21 @@ def read_istio(samples: Iterable[Sample], namespaces: Collection[str] = ()) -> F
 
 
 def read_linkerd(samples: Iterable[Sample], namespaces: Collection[str] = ()) -> Findings:
-    """Read the calls that outbound proxies counted, workload to workload."""
-    edges, services = [], []
+    """Read the calls that outbound proxies counted, workload to workload.
+
+    By routes (Linkerd 2.13 and later) they are counted again, from workload to Kubernetes service, whose name may be
+    another than the workload's: they count for callers of which nothing else tells.
+    """
+    edges, routes, services = [], [], []
     for labels, calls in samples:
         source = _first(labels, _LINKERD_WORKLOADS)
+        if labels.get("parent_name"):
+            # Without a backend of its own a route leads to what it is attached to.
+            own = labels.get("backend_name", "") if labels.get("backend_kind") != "default" else ""
+            to = service_name(own) or service_name(labels["parent_name"])
+            if source and _within(labels.get("namespace", ""), namespaces):
+                routes.append(FoundDependency(source=source, to=to, calls=calls, one_sided=True))
+            continue
         to = _first(labels, [f"dst_{kind}" for kind in _LINKERD_WORKLOADS])
         # What is not in the mesh has no workload: its service, else the address it was called by.
         to = to or service_name(labels.get("dst_service", ""))
@@ -179,7 +197,8 @@ def read_linkerd(samples: Iterable[Sample], namespaces: Collection[str] = ()) ->
         edges.append(FoundDependency(source=source, to=to, calls=calls, one_sided=not meshed))
         if not meshed and is_outside(to):
             services.append(FoundService(name=to, kind=ServiceKind.EXTERNAL))
-    return observed(edges, services=_unique(services))
+    told = {edge.source for edge in edges if not edge.one_sided}
+    return observed([*edges, *(route for route in routes if route.source not in told)], services=_unique(services))
 
 
 READERS: dict[Dialect, Callable[[Iterable[Sample], Collection[str]], Findings]] = {

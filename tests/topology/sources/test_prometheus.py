@@ -101,6 +101,21 @@ def test_linkerd_falls_back_on_the_address_of_what_is_not_in_the_mesh() -> None:
     assert edges(findings) == {"cart -> redis", "cart -> api.example.org"}
 
 
+def test_routes_of_linkerd_count_for_callers_of_which_nothing_else_tells() -> None:
+    def route(source: str, parent: str, **backend: str) -> Sample:
+        return {"deployment": source, "namespace": "shop", "parent_name": parent, **backend}, 3
+
+    samples = [
+        ({"deployment": "web", "dst_deployment": "cart-main"}, 9),
+        route("web", "cart", backend_kind="Service", backend_name="cart"),
+        route("batch", "cart", backend_kind="Service", backend_name="cart-canary"),
+        route("batch", "cart", backend_kind="default", backend_name="service"),
+        route("", "cart", backend_kind="Service", backend_name="cart"),
+    ]
+    assert edges(prometheus.read_linkerd(samples)) == {"web -> cart-main", "batch -> cart-canary", "batch -> cart"}
+    assert edges(prometheus.read_linkerd(samples[2:], ["staging"])) == set()
+
+
 def answer(*samples: Sample) -> bytes:
     result = [{"metric": labels, "value": [1.5, str(value)], "extra": 1} for labels, value in samples]
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
@@ -119,7 +134,7 @@ async def test_every_dialect_is_asked_for_at_the_given_time() -> None:
     findings = await prometheus.fetch(get, 1_500, window_seconds=600, prefix="otel_")
     assert {query["time"] for query in asked} == {"1.500"}
     assert all("[600s]" in query["query"] and "otel_" in query["query"] for query in asked)
-    assert len(asked) == 4 and len(set(Dialect)) == 3
+    assert len(asked) == 6 and len(set(Dialect)) == 3
     (edge,) = findings.dependencies
     assert edge.calls == 7 and not findings.declared
 
