@@ -145,7 +145,7 @@ class AlertmanagerWebhook(msgspec.Struct, frozen=True, kw_only=True):
         return Request(url=self.url, body=msgspec.json.encode(document), headers=_headers(self.token))
 
     def verdict(self, reply: Reply, now: float) -> Verdict:
-        """Read a reply: 2xx taken, 4xx never will be, all else may pass."""
+        """Read a reply: 2xx taken, what complains of the message never will be, all else may pass or be mended."""
         if 200 <= reply.status < 300:
             return Delivered()
         if 400 <= reply.status < 500 and reply.status not in PASSING:

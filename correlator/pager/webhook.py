@@ -52,7 +52,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         return Request(url=self.url, body=body, headers=headers)
 
     def verdict(self, reply: Reply, now: float) -> Verdict:
-        """Read a reply: 2xx taken, 4xx never will be (410: the endpoint wants no more), all else may pass later."""
+        """Read a reply: 2xx taken, a complaint of the event never will be (410: wants no more), all else may pass."""
         if 200 <= reply.status < 300:
             return Delivered()
         if 400 <= reply.status < 500 and reply.status not in PASSING:

@@ -149,6 +149,15 @@ def test_only_a_bad_alert_is_refused(status: int, kind: type[object]) -> None:
     assert isinstance(AM.verdict(Reply(status=status, body=b"t0p"), 0.0), kind)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(204, Delivered), (400, Refused), (413, Refused), (422, Refused)]
+    + [(s, Retry) for s in (401, 403, 404, 429, 503)],
+)
+def test_a_page_waits_until_the_token_or_the_address_of_its_receiver_is_mended(status: int, kind: type[object]) -> None:
+    assert isinstance(HOOK.verdict(Reply(status=status), 0.0), kind)
+
+
 def test_a_refused_alert_is_not_renewed() -> None:
     lane = lane_of(AM, wall=lambda: NOW)
     offer(lane, [paged()])

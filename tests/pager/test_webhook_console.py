@@ -39,15 +39,15 @@ def test_what_a_webhook_gets_is_the_contract() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(200, Delivered), (204, Delivered), (410, Refused), (400, Refused), (404, Refused)]
-    + [(status, Retry) for status in (302, 408, 425, 429, 500, 503)],
+    [(200, Delivered), (204, Delivered), (400, Refused), (409, Refused), (410, Refused), (422, Refused)]
+    + [(status, Retry) for status in (302, 401, 403, 404, 405, 407, 408, 425, 429, 500, 503)],
 )
 def test_a_webhooks_reply_is_read_as_documented(status: int, kind: type[object]) -> None:
     assert isinstance(HOOK.verdict(Reply(status=status), 0.0), kind)
 
 
 def test_a_refusal_does_not_tell_the_token() -> None:
-    verdict = HOOK.verdict(Reply(status=401, body=b"hunter2 is no good"), 0.0)
+    verdict = HOOK.verdict(Reply(status=400, body=b"hunter2 is no good"), 0.0)
     assert isinstance(verdict, Refused)
     assert "hunter2" not in verdict.detail
 
