@@ -133,7 +133,7 @@ class WebhookTarget(_TargetConfig):
     url: str
     #: Name of the environment variable that holds a bearer token.
     token_env: str | None = None
-    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`).
+    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`), or several.
     secret_env: str | None = None
 
 

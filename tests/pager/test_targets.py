@@ -109,9 +109,10 @@ async def test_of_all_targets_every_missing_variable_is_told_at_once() -> None:
     assert "pager.targets.pd.routing_key_envs.db" in str(caught.value)
 
 
-async def test_a_signing_secret_that_is_none_is_told_without_showing_it() -> None:
+@pytest.mark.parametrize("secret", ["whsec_!hush", "whsec_", f"{VARIABLES['HOOK_SECRET']} whsec_hush"])
+async def test_a_signing_secret_that_is_none_is_told_without_showing_it(secret: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES | {"HOOK_SECRET": "whsec_!hush"})
+        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES | {"HOOK_SECRET": secret})
     assert "secret_env" in str(caught.value)
     assert "hush" not in str(caught.value)
 

@@ -57,10 +57,31 @@ def test_a_configured_secret_signs_the_body() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    hook = Webhook(name="hook", url="https://hook.example", secret=secret)
+    hook = Webhook(name="hook", url="https://hook.example", secrets=(secret,))
     request = hook.request(paged(), hook.step(paged(), NOTHING, missed=False, now=0.0), 99.7)
     assert request.headers["webhook-timestamp"] == "99"
     assert request.headers["webhook-signature"] == signature(secret, request.headers["webhook-id"], 99, request.body)
+
+
+def test_while_a_secret_is_changed_both_sign() -> None:
+    secrets = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB")
+    hook = Webhook(name="hook", url="https://hook.example", secrets=secrets)
+    request = hook.request(paged(), hook.step(paged(), NOTHING, missed=False, now=0.0), 99.7)
+    expected = [signature(secret, request.headers["webhook-id"], 99, request.body) for secret in secrets]
+    assert request.headers["webhook-signature"].split(" ") == expected
+    assert len(set(expected)) == 2
+
+
+def test_the_example_of_a_signed_webhook_is_signed_alike() -> None:
+    file = SHARED / "payloads" / "output" / "standard_webhooks_incident.json"
+    if not file.is_file():
+        pytest.skip("the example payloads are not beside the repository")
+    example = json.loads(file.read_text())
+    headers = example["headers"]
+    made = signature(
+        example["secret"], headers["webhook-id"], int(headers["webhook-timestamp"]), example["body"].encode()
+    )
+    assert made == headers["webhook-signature"]
 
 
 def test_the_terminal_shows_the_page_the_reason_and_what_was_spared() -> None:
