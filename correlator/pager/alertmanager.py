@@ -201,6 +201,7 @@ def annotations_of(event: IncidentEvent, links: Links) -> dict[str, str]:
         "blast_radius": ", ".join(event.blast_radius[:20]),
         "merged_into": event.merged_into or "",
         "runbook_url": links.runbook(event),
+        "dashboard_url": links.dashboard(event),
     }
     return {name: clip(value, MAX_ANNOTATION_CHARACTERS) for name, value in found.items() if value}
 

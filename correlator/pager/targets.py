@@ -89,7 +89,11 @@ class _Builder:
 
     @property
     def links(self) -> Links:
-        return Links(incident_url=self.pager.incident_url, runbook_url=self.pager.runbook_url)
+        return Links(
+            incident_url=self.pager.incident_url,
+            runbook_url=self.pager.runbook_url,
+            dashboard_url=self.pager.dashboard_url,
+        )
 
     def channel(self, target: Target) -> Channel:
         """Build one target: its dialect behind the gate, and what carries it."""

@@ -21,7 +21,11 @@ from tests.pager.test_delivery import drain, finish, lane_of, offer, taken
 
 ID = "inc-00000001"
 NOW = datetime(2026, 1, 31, 8, 5, tzinfo=UTC).timestamp()
-LINKS = Links(incident_url="https://i.example/{incident_id}", runbook_url="https://r.example/{alert}")
+LINKS = Links(
+    incident_url="https://i.example/{incident_id}",
+    runbook_url="https://r.example/{alert}",
+    dashboard_url="https://d.example/{service}",
+)
 AM = Alertmanager(name="am", url="http://am.example:9093/", token="t0p", labels={"source": "correlator"}, links=LINKS)
 HOOK = AlertmanagerWebhook(name="irm", url="https://irm.example/in", links=LINKS)
 OPEN = Mark(revision=1, standing=Standing.OPEN, route=place_of(paged()))
@@ -57,6 +61,7 @@ def test_an_alert_carries_what_a_routing_tree_matches_and_what_a_human_reads() -
     }
     assert alert["annotations"]["summary"] == paged().title
     assert alert["annotations"]["runbook_url"] == "https://r.example/PostgresDown"
+    assert alert["annotations"]["dashboard_url"] == "https://d.example/payments-db"
     assert alert["generatorURL"] == f"https://i.example/{ID}"
     assert alert["startsAt"] == paged().started_at
     assert datetime.fromisoformat(alert["endsAt"]).timestamp() == NOW + 240

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import aiohttp
 import msgspec
@@ -180,6 +181,16 @@ def test_a_link_quotes_what_is_filled_in_and_is_left_out_where_there_is_nothing_
     silent = msgspec.structs.replace(event, root_cause=msgspec.structs.replace(event.root_cause, alert=None))
     assert [text for text, _ in links.of(silent)] == ["Incident"]
     assert Links().of(event) == []
+
+
+async def test_links_of_the_configuration_reach_whoever_is_paged() -> None:
+    templates = {f"{name}_url": f"https://{name}.example/{{service}}" for name in ("incident", "runbook", "dashboard")}
+    config = PagerConfig.model_validate({"targets": [{"type": "pagerduty", "name": "pd"}], **templates})
+    dialect = (await built(config, VARIABLES))["pd"].dialect
+    body = dialect.request(paged(), dialect.step(paged(), NOTHING, missed=False, now=0.0), 0.0).body
+    assert [link["href"] for link in json.loads(body)["links"]] == [
+        f"https://{name}.example/payments-db" for name in ("incident", "runbook", "dashboard")
+    ]
 
 
 async def test_the_terminal_prints_what_it_is_given() -> None:
