@@ -133,7 +133,7 @@ class WebhookTarget(_TargetConfig):
     url: str
     #: Name of the environment variable that holds a bearer token.
     token_env: str | None = None
-    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`).
+    #: Name of the environment variable that holds a signing secret (Standard Webhooks, `whsec_...`), or several.
     secret_env: str | None = None
 
 
@@ -250,6 +250,7 @@ class PagerConfig(_Section):
     #: Addresses to link to, with {incident_id}, {service}, {alert}, {team} and {scope} filled in.
     incident_url: str = ""
     runbook_url: str = ""
+    dashboard_url: str = ""
     targets: tuple[Target, ...] = ()
     quiet_hours: QuietHoursConfig = QuietHoursConfig()
     windows: tuple[WindowConfig, ...] = ()
@@ -274,7 +275,7 @@ class PagerConfig(_Section):
             raise ValueError("two windows have the same id")
         return windows
 
-    @pydantic.field_validator("incident_url", "runbook_url")
+    @pydantic.field_validator("incident_url", "runbook_url", "dashboard_url")
     @classmethod
     def _fills_in(cls, template: str) -> str:
         try:

@@ -187,6 +187,7 @@ class FeedbackAction(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
     RESOLVE = "resolve"
+    REOPEN = "reopen"
     REASSIGN = "reassign"
     NOISE = "noise"
     USEFUL = "useful"

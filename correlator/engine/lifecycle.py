@@ -33,7 +33,7 @@ class Trigger(StrEnum):
     FALLS_QUIET = "falls_quiet"  # nothing in it fires any more
     STAYED_QUIET = "stayed_quiet"  # for `resolve_after_seconds`
     ENDED_BY_HAND = "ended_by_hand"  # an operator resolves it
-    PAGES_AGAIN = "pages_again"  # what an operator resolved got worse, or fires on for too long
+    PAGES_AGAIN = "pages_again"  # what an operator resolved got worse, fires on for too long, or is reopened by one
     NEWS = "news"  # it has become another thing to its reader
     OVER = "over"  # nothing in it fires, all keep their places, and the time to come back is over
     EMPTIED = "emptied"  # all that was in it went into another

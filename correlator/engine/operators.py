@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from correlator.domain import Action, Feedback, FeedbackAction, FeedbackSource, IncidentStatus
+from correlator.domain import Action, Feedback, FeedbackAction, FeedbackSource, IncidentStatus, rfc3339
 from correlator.engine import report
 from correlator.engine.decisions import Outcome, Output
 from correlator.engine.incidents import Lifecycle
@@ -38,7 +38,9 @@ def act(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
     """Do what an operator says of an incident that somebody was told of."""
     if feedback.action not in _ACTS:
         return Outcome.KEPT, []
-    if incident.status is IncidentStatus.RESOLVED:
+    if incident.status is IncidentStatus.RESOLVED and not (
+        feedback.action is FeedbackAction.REOPEN and incident.ended_by_hand
+    ):
         return Outcome.ENDED, []
     if feedback.action in _STANDINGS:
         said_at = feedback.said_at
@@ -69,6 +71,16 @@ def _resolve(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
         node.ended_severity = node.severity
         if life.scope.current.get(node.service) == node.id:
             del life.scope.current[node.service]
+    life.due(incident, life.now + 1000)
+    return Outcome.ACTED, said
+
+
+def _reopen(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result:
+    """Take back that an operator resolved it: it pages, since whoever was paged was told that it is over."""
+    if not incident.ended_by_hand:
+        return Outcome.KEPT, []
+    incident.note = f"It was resolved by hand at {rfc3339(incident.resolved_at)} and reopened by hand."
+    said = list(life.step(incident, Trigger.PAGES_AGAIN))
     life.due(incident, life.now + 1000)
     return Outcome.ACTED, said
 
@@ -176,10 +188,16 @@ _ACTS: dict[FeedbackAction, Callable[[Lifecycle, Incident, Feedback], Result]] =
     FeedbackAction.ACKNOWLEDGE: _acknowledge,
     FeedbackAction.UNACKNOWLEDGE: _unacknowledge,
     FeedbackAction.RESOLVE: _resolve,
+    FeedbackAction.REOPEN: _reopen,
     FeedbackAction.REASSIGN: _reassign,
     FeedbackAction.WRONG_ROOT: _name_root,
     FeedbackAction.MERGE: _merge,
     FeedbackAction.SPLIT: _split,
 }
 #: How an incident stands is what was said last, in whatever order it is heard.
-_STANDINGS = (FeedbackAction.ACKNOWLEDGE, FeedbackAction.UNACKNOWLEDGE, FeedbackAction.RESOLVE)
+_STANDINGS = (
+    FeedbackAction.ACKNOWLEDGE,
+    FeedbackAction.UNACKNOWLEDGE,
+    FeedbackAction.RESOLVE,
+    FeedbackAction.REOPEN,
+)

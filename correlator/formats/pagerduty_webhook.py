@@ -157,6 +157,8 @@ def _action(what: str, incident: _Incident) -> tuple[FeedbackAction | None, str 
             reason = incident.resolve_reason
             is_merge = reason is not None and reason.type == _MERGE
             return (FeedbackAction.MERGE if is_merge else FeedbackAction.RESOLVE), None
+        case "reopened":
+            return FeedbackAction.REOPEN, None
         case "reassigned" | "delegated":
             policy = incident.escalation_policy
             names = [one.summary or one.id for one in incident.assignees]

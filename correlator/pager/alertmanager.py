@@ -145,7 +145,7 @@ class AlertmanagerWebhook(msgspec.Struct, frozen=True, kw_only=True):
         return Request(url=self.url, body=msgspec.json.encode(document), headers=_headers(self.token))
 
     def verdict(self, reply: Reply, now: float) -> Verdict:
-        """Read a reply: 2xx taken, 4xx never will be, all else may pass."""
+        """Read a reply: 2xx taken, what complains of the message never will be, all else may pass or be mended."""
         if 200 <= reply.status < 300:
             return Delivered()
         if 400 <= reply.status < 500 and reply.status not in PASSING:
@@ -201,6 +201,7 @@ def annotations_of(event: IncidentEvent, links: Links) -> dict[str, str]:
         "blast_radius": ", ".join(event.blast_radius[:20]),
         "merged_into": event.merged_into or "",
         "runbook_url": links.runbook(event),
+        "dashboard_url": links.dashboard(event),
     }
     return {name: clip(value, MAX_ANNOTATION_CHARACTERS) for name, value in found.items() if value}
 

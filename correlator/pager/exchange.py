@@ -73,8 +73,8 @@ class TransportError(Exception):
         super().__init__(reason.value)
 
 
-#: Client errors that pass with time: timeout, too early, too many.
-PASSING = frozenset({408, 425, 429})
+#: Client errors that pass: timeout, too early and too many with time, the others once a token or an address is mended.
+PASSING = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -17,6 +17,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     incident_url: str = ""
     runbook_url: str = ""
+    dashboard_url: str = ""
 
     def page(self, event: IncidentEvent) -> str:
         """Return the address of the incident's page, "" for none."""
@@ -24,15 +25,25 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     def runbook(self, event: IncidentEvent) -> str:
         """Return the address of the runbook, "" for none."""
-        if "{alert}" in self.runbook_url and not event.root_cause.alert:
-            # A silent root has no alert, so no runbook of one.
-            return ""
-        return _filled(self.runbook_url, event)
+        return _of_the_root(self.runbook_url, event)
+
+    def dashboard(self, event: IncidentEvent) -> str:
+        """Return the address of the root cause's dashboard, "" for none."""
+        return _of_the_root(self.dashboard_url, event)
 
     def of(self, event: IncidentEvent) -> list[tuple[str, str]]:
         """Return (text, address) of every link there is."""
-        found = [("Incident", self.page(event)), ("Runbook", self.runbook(event))]
+        found = [
+            ("Incident", self.page(event)),
+            ("Runbook", self.runbook(event)),
+            ("Dashboard", self.dashboard(event)),
+        ]
         return [(text, address) for text, address in found if address]
+
+
+def _of_the_root(template: str, event: IncidentEvent) -> str:
+    # A silent root has no alert, so no page of one.
+    return "" if "{alert}" in template and not event.root_cause.alert else _filled(template, event)
 
 
 def _filled(template: str, event: IncidentEvent) -> str:

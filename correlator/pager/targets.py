@@ -89,7 +89,11 @@ class _Builder:
 
     @property
     def links(self) -> Links:
-        return Links(incident_url=self.pager.incident_url, runbook_url=self.pager.runbook_url)
+        return Links(
+            incident_url=self.pager.incident_url,
+            runbook_url=self.pager.runbook_url,
+            dashboard_url=self.pager.dashboard_url,
+        )
 
     def channel(self, target: Target) -> Channel:
         """Build one target: its dialect behind the gate, and what carries it."""
@@ -158,8 +162,8 @@ class _Builder:
                 return alertmanager, None
             case AlertmanagerWebhookTarget():
                 return AlertmanagerWebhook(name=target.name, url=target.url, token=token, links=self.links), None
-        secret = self._signing_secret(target, key)
-        return Webhook(name=target.name, url=target.url, token=token, secret=secret), None
+        secrets = self._signing_secrets(target, key)
+        return Webhook(name=target.name, url=target.url, token=token, secrets=secrets), None
 
     def _pagerduty(self, target: PagerDutyTarget, key: str) -> PagerDuty:
         self._check(target.base_url, key)
@@ -187,13 +191,15 @@ class _Builder:
         addresses = {name: value.strip() for name, value in self.environ.items() if value.strip()}
         return Routes(default=default, table=table, addresses=addresses, is_address=looks_like_integration_key)
 
-    def _signing_secret(self, target: WebhookTarget, key: str) -> str | None:
+    def _signing_secrets(self, target: WebhookTarget, key: str) -> tuple[str, ...]:
         if target.secret_env is None:
-            return None
-        secret = self._secret(target.secret_env, f"{key}.secret_env")
-        if secret and signing_key(secret) is None:
-            self.problems.append(f"{key}.secret_env: {target.secret_env} holds no `whsec_` and base64")
-        return secret
+            return ()
+        secrets = tuple(self._secret(target.secret_env, f"{key}.secret_env").split())
+        if any(signing_key(secret) is None for secret in secrets):
+            self.problems.append(
+                f"{key}.secret_env: {target.secret_env} does not hold `whsec_` and 24 to 64 bytes as base64"
+            )
+        return secrets
 
     def _gated(self, target: Target, dialect: Dialect) -> Dialect:
         hears_all = isinstance(target, WebhookTarget | KafkaTarget | ConsoleTarget)

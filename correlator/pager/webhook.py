@@ -17,14 +17,17 @@ from correlator.domain import IncidentEvent
 from correlator.pager.exchange import PASSING, Delivered, Refused, Reply, Request, Verdict, detail, retry
 from correlator.pager.mark import Mark, Step, every_event
 
+#: Standard Webhooks, "Signature scheme".
+MIN_KEY_BYTES, MAX_KEY_BYTES = 24, 64
+
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Speaks to an HTTP endpoint of the user's own."""
+    """Speaks to an HTTP endpoint of the user's own; signs with each of `secrets`, old and new while one is changed."""
 
     name: str
     url: str
     token: str | None = None
-    secret: str | None = None
+    secrets: tuple[str, ...] = ()
     coalesces: bool = False
 
     def step(self, event: IncidentEvent, mark: Mark, *, missed: bool, now: float) -> Step:
@@ -47,12 +50,13 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
-        if self.secret is not None:
-            headers["webhook-signature"] = signature(self.secret, message_id, int(now), body)
+        if self.secrets:
+            signed = [signature(secret, message_id, int(now), body) for secret in self.secrets]
+            headers["webhook-signature"] = " ".join(signed)
         return Request(url=self.url, body=body, headers=headers)
 
     def verdict(self, reply: Reply, now: float) -> Verdict:
-        """Read a reply: 2xx taken, 4xx never will be (410: the endpoint wants no more), all else may pass later."""
+        """Read a reply: 2xx taken, a complaint of the event never will be (410: wants no more), all else may pass."""
         if 200 <= reply.status < 300:
             return Delivered()
         if 400 <= reply.status < 500 and reply.status not in PASSING:
@@ -68,8 +72,9 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def signing_key(secret: str) -> bytes | None:
-    """Return the bytes of a secret, None if they are not base64."""
+    """Return the bytes of a secret, None if they are not base64, too few or too many."""
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
         return None
+    return key if MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES else None

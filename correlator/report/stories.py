@@ -37,6 +37,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     pages: tuple[Page, ...]
     feedback: tuple[Feedback, ...]
     acknowledged_at: int | None
+    #: A human gave it to somebody else than the team it was with.
+    reassigned: bool
     #: Its first events are gone from a compacted topic.
     is_compacted: bool
 
@@ -50,11 +52,6 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         """True where a human acted on it and did not call it noise."""
         actions = {word.action for word in self.feedback}
         return FeedbackAction.NOISE not in actions and (bool(actions & _TAKEN) or self.acknowledged_at is not None)
-
-    @property
-    def reassigned(self) -> bool:
-        """True where a human gave it to somebody else than its team."""
-        return any(word.action is FeedbackAction.REASSIGN and word.to != self.team for word in self.feedback)
 
     @property
     def severity(self) -> Severity:
@@ -114,8 +111,20 @@ def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> 
         pages=tuple(pages),
         feedback=feedback,
         acknowledged_at=min(acknowledged, default=None),
+        reassigned=any(_gives_away(word, history) for word in feedback),
         is_compacted=history[0].revision > 1,
     )
+
+
+def _gives_away(word: Feedback, history: Sequence[IncidentEvent]) -> bool:
+    """True where somebody gave an incident to another team than it was with.
+
+    The events that follow bear the new team. Where those before are gone from a compacted topic, their word is taken.
+    """
+    if word.action is not FeedbackAction.REASSIGN:
+        return False
+    before = [event for event in history if event.revision == 1 or instant(event.published_at) < word.said_at]
+    return not before or word.to != team_of(before[-1])
 
 
 def _page(event: IncidentEvent, at: int, action: Action) -> Page:

@@ -252,6 +252,38 @@ def test_a_resolve_that_was_said_before_the_incident_was_reopened_ends_nothing()
     assert story.actions()[-1] is Action.REOPENED
 
 
+def test_what_an_operator_resolved_by_mistake_and_reopens_pages_and_ends_by_itself() -> None:
+    story = paged()
+    assert story.say(FeedbackAction.REOPEN, 65) is Outcome.KEPT
+    story.say(FeedbackAction.RESOLVE, 70)
+    assert story.say(FeedbackAction.REOPEN, 90) is Outcome.ACTED
+    again = story.published[-1]
+    assert again.page and again.status is IncidentStatus.TRIGGERED and "reopened by hand" in again.summary
+    assert again.resolved_at is None
+    story.end("db", "PostgresDown", 600, started=0)
+    story.end("api", "HighErrorRate", 600, started=5)
+    story.finish()
+    assert story.actions(again.incident_id) == [Action.OPENED, Action.RESOLVED, Action.REOPENED, Action.RESOLVED]
+    assert len({one.incident_id for one in story.published}) == 1
+
+
+def test_what_is_reopened_beside_what_began_since_ends_with_it_and_is_reopened_once() -> None:
+    story = paged()
+    story.say(FeedbackAction.RESOLVE, 70)
+    story.fire("web", "ServiceDown", 80)
+    story.until(200)
+    story.say(FeedbackAction.REOPEN, 210)
+    story.until(400)
+    assert story.say(FeedbackAction.REOPEN, 410) is Outcome.KEPT
+    assert story.actions().count(Action.REOPENED) == 1
+    story.end("web", "ServiceDown", 700, started=80)
+    story.end("db", "PostgresDown", 700, started=0)
+    story.end("api", "HighErrorRate", 700, started=5)
+    story.finish()
+    last = {one.incident_id: one.status for one in story.published}
+    assert set(last.values()) == {IncidentStatus.RESOLVED}
+
+
 # -- whose it is, and what its root is -----------------------------------------------------------------------------
 
 

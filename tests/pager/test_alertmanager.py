@@ -21,7 +21,11 @@ from tests.pager.test_delivery import drain, finish, lane_of, offer, taken
 
 ID = "inc-00000001"
 NOW = datetime(2026, 1, 31, 8, 5, tzinfo=UTC).timestamp()
-LINKS = Links(incident_url="https://i.example/{incident_id}", runbook_url="https://r.example/{alert}")
+LINKS = Links(
+    incident_url="https://i.example/{incident_id}",
+    runbook_url="https://r.example/{alert}",
+    dashboard_url="https://d.example/{service}",
+)
 AM = Alertmanager(name="am", url="http://am.example:9093/", token="t0p", labels={"source": "correlator"}, links=LINKS)
 HOOK = AlertmanagerWebhook(name="irm", url="https://irm.example/in", links=LINKS)
 OPEN = Mark(revision=1, standing=Standing.OPEN, route=place_of(paged()))
@@ -57,6 +61,7 @@ def test_an_alert_carries_what_a_routing_tree_matches_and_what_a_human_reads() -
     }
     assert alert["annotations"]["summary"] == paged().title
     assert alert["annotations"]["runbook_url"] == "https://r.example/PostgresDown"
+    assert alert["annotations"]["dashboard_url"] == "https://d.example/payments-db"
     assert alert["generatorURL"] == f"https://i.example/{ID}"
     assert alert["startsAt"] == paged().started_at
     assert datetime.fromisoformat(alert["endsAt"]).timestamp() == NOW + 240
@@ -147,6 +152,15 @@ def test_an_alert_that_ended_when_it_began_ends_a_little_later() -> None:
 )
 def test_only_a_bad_alert_is_refused(status: int, kind: type[object]) -> None:
     assert isinstance(AM.verdict(Reply(status=status, body=b"t0p"), 0.0), kind)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(204, Delivered), (400, Refused), (413, Refused), (422, Refused)]
+    + [(s, Retry) for s in (401, 403, 404, 429, 503)],
+)
+def test_a_page_waits_until_the_token_or_the_address_of_its_receiver_is_mended(status: int, kind: type[object]) -> None:
+    assert isinstance(HOOK.verdict(Reply(status=status), 0.0), kind)
 
 
 def test_a_refused_alert_is_not_renewed() -> None:

@@ -121,7 +121,11 @@ def test_links_and_images_are_those_a_human_can_open() -> None:
         {"summary": "insecure", "image_url": "http://g.example/2.png"},
         {"summary": "deploy 42", "url": "https://ci.example/42"},
     ]
-    links = Links(incident_url="https://i.example/{incident_id}", runbook_url="https://r.example/{alert}")
+    links = Links(
+        incident_url="https://i.example/{incident_id}",
+        runbook_url="https://r.example/{alert}",
+        dashboard_url="https://d.example/{service}",
+    )
     dialect = PagerDuty(name="pd", base_url="https://events.example", routes=ROUTES, links=links)
     body = dialect.request(incident(page=True, changes=changes), TRIGGER, 0.0).body
     assert breaches(body) == []
@@ -129,6 +133,7 @@ def test_links_and_images_are_those_a_human_can_open() -> None:
     assert [link["href"] for link in event["links"]] == [
         "https://i.example/inc-00000001",
         "https://r.example/PostgresDown",
+        "https://d.example/payments-db",
         "https://ci.example/42",
     ]
     assert event["client_url"] == "https://i.example/inc-00000001"

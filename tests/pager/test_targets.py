@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import aiohttp
 import msgspec
@@ -109,9 +110,10 @@ async def test_of_all_targets_every_missing_variable_is_told_at_once() -> None:
     assert "pager.targets.pd.routing_key_envs.db" in str(caught.value)
 
 
-async def test_a_signing_secret_that_is_none_is_told_without_showing_it() -> None:
+@pytest.mark.parametrize("secret", ["whsec_!hush", "whsec_", f"{VARIABLES['HOOK_SECRET']} whsec_hush"])
+async def test_a_signing_secret_that_is_none_is_told_without_showing_it(secret: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES | {"HOOK_SECRET": "whsec_!hush"})
+        await built(PagerConfig.model_validate({"targets": ALL_KINDS}), VARIABLES | {"HOOK_SECRET": secret})
     assert "secret_env" in str(caught.value)
     assert "hush" not in str(caught.value)
 
@@ -179,6 +181,16 @@ def test_a_link_quotes_what_is_filled_in_and_is_left_out_where_there_is_nothing_
     silent = msgspec.structs.replace(event, root_cause=msgspec.structs.replace(event.root_cause, alert=None))
     assert [text for text, _ in links.of(silent)] == ["Incident"]
     assert Links().of(event) == []
+
+
+async def test_links_of_the_configuration_reach_whoever_is_paged() -> None:
+    templates = {f"{name}_url": f"https://{name}.example/{{service}}" for name in ("incident", "runbook", "dashboard")}
+    config = PagerConfig.model_validate({"targets": [{"type": "pagerduty", "name": "pd"}], **templates})
+    dialect = (await built(config, VARIABLES))["pd"].dialect
+    body = dialect.request(paged(), dialect.step(paged(), NOTHING, missed=False, now=0.0), 0.0).body
+    assert [link["href"] for link in json.loads(body)["links"]] == [
+        f"https://{name}.example/payments-db" for name in ("incident", "runbook", "dashboard")
+    ]
 
 
 async def test_the_terminal_prints_what_it_is_given() -> None:

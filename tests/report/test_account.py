@@ -172,6 +172,18 @@ def test_noise_is_not_actionable_though_it_was_acknowledged_and_silence_of_human
     assert (taken.misroutes, noise.misroutes, moved.misroutes) == (0.0, None, 1.0)
 
 
+def test_a_misroute_is_judged_by_the_team_that_had_it_before_it_was_given_away() -> None:
+    given_at = MONDAY + 5 * MINUTE
+    after = event(revision=2, action=Action.UPDATED, at=given_at, opened_at=MONDAY, team="web")
+    word = said("reassign", given_at, to="web")
+    (moved,) = stories([event(team="payments"), after], [word])
+    (stayed,) = stories([event(team="web"), after], [word])
+    (compacted,) = stories([after], [word])
+    assert (moved.team, moved.reassigned) == ("web", True)
+    assert not stayed.reassigned
+    assert compacted.reassigned
+
+
 def test_a_delivery_that_is_repeated_counts_once_and_the_first_acknowledgement_counts() -> None:
     words = [said("acknowledge", MONDAY + 9 * MINUTE, id="b"), said("acknowledge", MONDAY + MINUTE, id="a")] * 2
     (story,) = stories([event()], words)

@@ -34,7 +34,7 @@ _DIALECTS: tuple[Dialect, ...] = (
     SlackWebhook(name="slack", routes=_ROUTES, links=_LINKS),
     Alertmanager(name="am", url="https://am.example", token=None, resend_seconds=60, labels={}, links=_LINKS),
     AlertmanagerWebhook(name="irm", url="https://irm.example", token=None, links=_LINKS),
-    Webhook(name="hook", url="https://h.example", token=None, secret=None),
+    Webhook(name="hook", url="https://h.example", token=None),
     CloudEvents(name="topic", topic="t", mode="structured", source="/c", type_prefix="x"),
     CloudEvents(name="binary", topic="t", mode="binary", source="/c", type_prefix="x"),
     Console(name="console", colour=True),

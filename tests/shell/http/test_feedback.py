@@ -140,6 +140,7 @@ async def test_where_kafka_does_not_take_it_whoever_posts_is_told_to_post_again(
         ("incident.acknowledged", {}, {"action": "acknowledge"}),
         ("incident.unacknowledged", {}, {"action": "unacknowledge"}),
         ("incident.resolved", {}, {"action": "resolve"}),
+        ("incident.reopened", {}, {"action": "reopen"}),
         (
             "incident.reassigned",
             {"assignees": [{"id": "P1", "summary": "Ann"}, {"id": "P2"}]},
