@@ -189,6 +189,7 @@ class FeedbackAction(StrEnum):
     RESOLVE = "resolve"
     REOPEN = "reopen"
     REASSIGN = "reassign"
+    ANNOTATE = "annotate"
     NOISE = "noise"
     USEFUL = "useful"
     WRONG_ROOT = "wrong_root"

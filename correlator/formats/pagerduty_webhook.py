@@ -44,8 +44,12 @@ class _Incident(msgspec.Struct, frozen=True):
     resolve_reason: _Reason | None = None
 
 
+class _Note(msgspec.Struct, frozen=True):
+    incident: _Reference
+
+
 class Event(msgspec.Struct, frozen=True):
-    """One event; `data` is an incident only where `resource_type` and its own `type` say so."""
+    """One event; `data` is an incident, or a note of one, only where its own `type` says so."""
 
     id: str
     event_type: str
@@ -89,9 +93,9 @@ def read(document: object) -> Told:
     """
     event = shaped(document, Webhook).event
     kind, _, what = event.event_type.partition(".")
-    if kind != "incident" or not isinstance(event.data, dict) or event.data.get("type") != "incident":
+    incident = _incident(event.data) if kind == "incident" and isinstance(event.data, dict) else None
+    if incident is None:
         return Told(notice="pong" if event.event_type == "pagey.ping" else "other")
-    incident = shaped(event.data, _Incident, at="event.data")
     if not event.id or not incident.id:
         raise InputError("missing_field", "event.id or event.data.id is empty")
     by_person = event.agent is not None and event.agent.type in _PERSON
@@ -145,6 +149,17 @@ def words(told: Told, keys: Sequence[str], *, arrived_at: int) -> list[Feedback]
     ]
 
 
+def _incident(data: dict[str, Any]) -> _Incident | None:
+    """Return the incident that an event is about; where that is a note, no more than its id is known."""
+    match data.get("type"):
+        case "incident":
+            return shaped(data, _Incident, at="event.data")
+        case "incident_note":
+            return _Incident(id=shaped(data, _Note, at="event.data").incident.id)
+        case _:
+            return None
+
+
 def _action(what: str, incident: _Incident) -> tuple[FeedbackAction | None, str | None]:
     """Return what is done, and to whom the incident is given."""
     match what:
@@ -157,6 +172,8 @@ def _action(what: str, incident: _Incident) -> tuple[FeedbackAction | None, str 
             reason = incident.resolve_reason
             is_merge = reason is not None and reason.type == _MERGE
             return (FeedbackAction.MERGE if is_merge else FeedbackAction.RESOLVE), None
+        case "annotated":
+            return FeedbackAction.ANNOTATE, None
         case "reopened":
             return FeedbackAction.REOPEN, None
         case "reassigned" | "delegated":

@@ -166,7 +166,7 @@ def test_what_is_said_of_an_incident_that_is_over_is_known_as_such() -> None:
     assert len(story.published) == count
 
 
-@pytest.mark.parametrize("action", [FeedbackAction.NOISE, FeedbackAction.USEFUL])
+@pytest.mark.parametrize("action", [FeedbackAction.NOISE, FeedbackAction.USEFUL, FeedbackAction.ANNOTATE])
 def test_a_judgement_is_kept_and_changes_nothing(action: FeedbackAction) -> None:
     story = paged()
     assert story.say(action, 70) is Outcome.KEPT

@@ -166,7 +166,9 @@ def test_what_ended_in_another_incident_has_no_time_to_its_end() -> None:
 
 def test_noise_is_not_actionable_though_it_was_acknowledged_and_silence_of_humans_is_no_judgement() -> None:
     assert one_incident().worth is None
-    taken, noise, moved = (one_incident(*words).worth for words in (["useful"], ["acknowledge", "noise"], ["reassign"]))
+    taken, noise, moved = (
+        one_incident(*words).worth for words in (["annotate"], ["acknowledge", "noise"], ["reassign"])
+    )
     assert taken is not None and noise is not None and moved is not None
     assert (taken.actionability, noise.actionability, moved.actionability) == (1.0, 0.0, 1.0)
     assert (taken.misroutes, noise.misroutes, moved.misroutes) == (0.0, None, 1.0)

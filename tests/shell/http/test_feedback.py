@@ -182,7 +182,7 @@ async def test_that_an_acknowledgement_timed_out_counts_though_no_person_did_it(
         assert [one["action"] for one in said(server.sent)] == ["unacknowledge"]
 
 
-@pytest.mark.parametrize("what", ["incident.priority_updated", "incident.annotated", "service.updated", "pagey.ping"])
+@pytest.mark.parametrize("what", ["incident.priority_updated", "incident.escalated", "service.updated", "pagey.ping"])
 async def test_what_says_nothing_to_us_is_taken_all_the_same(what: str) -> None:
     async with served(CONFIG, environ=ENVIRON) as server:
         assert await tell(server, webhook(what)) == (200, {"status": "success", "heard": 0, "ids": []})
@@ -237,6 +237,26 @@ async def test_an_incident_that_does_not_tell_its_key_is_found_by_its_alerts_all
             (FIRST, f"e1:{FIRST}"),
             (SECOND, f"e1:{SECOND}"),
         ]
+
+
+async def test_a_note_tells_that_somebody_cares_and_not_what_it_says() -> None:
+    note = {"type": "incident_note", "id": "PNOTE", "content": "the disk of ann's mother"}
+    reference = {"id": "PGR0VU2", "type": "incident_reference"}
+    asked: list[str] = []
+
+    async def keys(incident: str) -> Sequence[str]:
+        asked.append(incident)
+        return [FIRST]
+
+    async with served(CONFIG, environ=ENVIRON, alert_keys=keys) as server:
+        body = json.loads(webhook("incident.annotated"))
+        body["event"]["data"] = note | {"incident": reference}
+        assert (await tell(server, json.dumps(body).encode()))[1]["heard"] == 1
+        (one,) = said(server.sent)
+        assert (one["incident_id"], one["action"], asked) == (FIRST, "annotate", ["PGR0VU2"])
+        assert b"disk" not in server.sent[0].value
+        body["event"]["data"] = note
+        assert (await tell(server, json.dumps(body).encode()))[0] == 400
 
 
 async def test_incidents_that_were_merged_there_are_merged_into_the_oldest_here() -> None:
