@@ -26,9 +26,9 @@ _STATES = {
     "INSUFFICIENT_DATA": Status.FIRING,
 }
 _NO_DATA = "INSUFFICIENT_DATA"
-#: Words in names of alarms that can mean nothing but a severity; `HighErrors` is no more than what is measured.
 #: Alarms whose severity is remembered: an account has thousands.
 _MOST_NAMES = 8192
+#: Words in names of alarms that can mean nothing but a severity; `HighErrors` is no more than what is measured.
 _SEVERITY_IN_NAME = re.compile(
     r"(?<![a-z0-9])(critical|crit|fatal|emergency|warning|warn|sev-?[0-4]|p[0-5])(?![a-z0-9])", re.IGNORECASE
 )

@@ -13,9 +13,10 @@ import msgspec
 
 from correlator.domain import Severity, Status
 from correlator.errors import InputError
-from correlator.formats.alert import ParsedAlert, first_of, identity, labels_of, severity_of, tags_of
+from correlator.formats.alert import ParsedAlert, first_of, identity, label_pairs, labels_of, severity_of, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
+from correlator.paths import found
 
 _STATUSES = {
     "active": Status.FIRING,
@@ -23,7 +24,8 @@ _STATUSES = {
     "untracked": Status.RESOLVED,  # its rule is gone or off: nobody will ever say more
 }
 _UUID = "kibana.alert.uuid"
-#: Fields of Elastic's common schema that name what a service runs on.
+#: Fields of Elastic's common schema that name the service, and what it runs on.
+_SERVICES = ("service.name", "service")
 _ENTITIES = ("kubernetes.pod.name", "host.name", "host.hostname", "container.id")
 
 
@@ -41,7 +43,8 @@ class _Alert(msgspec.Struct, rename=lambda name: "kibana.alert." + name.replace(
     reason: str | None = None
     maintenance_window_ids: Any = None
     told_at: str | None = msgspec.field(name="@timestamp", default=None)
-    service: Any = msgspec.field(name="service.name", default=None)
+    #: What the rule groups by, as objects of field and value.
+    group: Any = None
     tags: Any = msgspec.field(name="tags", default=None)
     rule__tags: Any = None
 
@@ -71,7 +74,7 @@ def _read(payload: Payload) -> list[Element]:
             source="kibana",
             status=status,
             name=alert.rule__name,
-            service=alert.service if isinstance(alert.service, str) and alert.service else labels.get("service"),
+            service=first_of(labels, _SERVICES),
             entity=first_of(labels, _ENTITIES) or alert.instance__id or None,
             severity=_severity(alert),
             starts_at=_instant(alert.start, "kibana.alert.start") or ended_at or told_at or payload.arrival(),
@@ -105,11 +108,14 @@ def _severity(alert: _Alert) -> Severity | None:
 
 
 def _labels(alert: _Alert, document: dict[str, Any]) -> dict[str, str]:
-    fields: dict[str, object] = {"service.name": alert.service}
-    for key in _ENTITIES:
-        fields[key] = document.get(key)
-    fields["instance_id"] = alert.instance__id
-    return tags_of([*_listed(alert.tags), *_listed(alert.rule__tags)]) | labels_of(fields)
+    fields = {key: _common(document, key) for key in (_SERVICES[0], *_ENTITIES)} | {"instance_id": alert.instance__id}
+    tags = tags_of([*_listed(alert.tags), *_listed(alert.rule__tags)])
+    return tags | label_pairs(alert.group, name="field") | labels_of(fields)
+
+
+def _common(document: dict[str, Any], key: str) -> object:
+    """Return a field of the common schema, written with dots or as objects within objects."""
+    return document[key] if key in document else found(document, tuple(key.split(".")))
 
 
 def _listed(tags: object) -> list[Any]:

@@ -293,6 +293,21 @@ def test_a_document_of_kibana_is_read() -> None:
     assert alert({"_index": ".alerts", "_source": kibana()}) == one
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"service.name": "db", "host.name": "db-1"},
+        {"service": {"name": "db"}, "host": {"name": "db-1", "ip": ["10.0.0.1"]}},
+        {"kibana.alert.group": [{"field": "host.name", "value": "db-1"}, {"field": "service.name", "value": "db"}, 3]},
+    ],
+)
+def test_kibana_tells_service_and_host_as_fields_as_objects_or_as_what_it_groups_by(told: dict[str, Any]) -> None:
+    document = {key: value for key, value in kibana().items() if key not in ("service.name", "host.name")}
+    one = alert({**document, "tags": ["service:other"], **told})
+    assert (one.service, one.entity, one.labels["service.name"]) == ("db", "db-1", "db")
+    assert one.fingerprint == alert(kibana()).fingerprint
+
+
 @pytest.mark.parametrize("word", ["recovered", "untracked"])
 def test_an_alert_of_kibana_ends_when_it_recovers_or_its_rule_is_gone(word: str) -> None:
     one = alert(kibana(status=word, end="2026-11-23T03:40:10Z"))

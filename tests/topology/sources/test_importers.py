@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.errors import SourceError
-from tests.topology.sources.payloads import edges, payload
+from tests.topology.sources.payloads import FOLDER, edges, payload
 from topology.findings import Findings
 from topology.graph import ServiceKind
 from topology.sources import (
@@ -220,6 +220,40 @@ def test_kubernetes_pods_are_instances_that_run_on_hosts() -> None:
     assert findings.instances == {"web-main-7d9f-abcde": "web"}
     assert findings.services[0].aliases == ("web-main",)
     assert len(findings.problems) == 1
+
+
+#: Which source reads each example, and how many dependencies are in it.
+EXAMPLES: dict[str, tuple[Callable[[bytes], Findings], int]] = {
+    "aws_xray_get_service_graph.json": (xray.read, 1),
+    "backstage_catalog_info_artist_lookup.yaml": (backstage.read, 2),
+    "backstage_entities_by_query.json": (backstage.read, 2),
+    "datadog_service_dependencies.json": (datadog.read, 4),
+    "jaeger_api_dependencies.json": (jaeger.read, 2),
+    "jaeger_api_v3_dependencies.json": (jaeger.read, 2),
+    "keep_topology_service_in.json": (keep.read, 2),
+    "kiali_service_graph.json": (kiali.read, 8),
+    "kiali_workload_graph.json": (kiali.read, 8),
+    "kubernetes_ownership_labels.json": (kubernetes.read, 0),
+    "otlp_trace_example_spec.json": (otlp.read, 0),
+    "otlp_traces_client_server_db.binpb": (otlp.read, 2),
+    "otlp_traces_client_server_db.json": (otlp.read, 2),
+    "pagerduty_service_dependencies.json": (lambda data: pagerduty.read([data]), 2),
+    "zipkin_api_v2_dependencies.json": (zipkin.read, 1),
+}
+#: Metrics as they are exposed; what is asked is Prometheus, of which tests/topology/sources/test_prometheus.py.
+EXPOSED = "prometheus_servicegraph.prom"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_read_without_a_problem(name: str) -> None:
+    read, count = EXAMPLES[name]
+    findings = read(payload(name))
+    assert (len(findings.dependencies), findings.problems) == (count, ())
+
+
+def test_no_example_is_left_unread() -> None:
+    payload(EXPOSED)  # they lie beside the repository, or not
+    assert {path.name for path in FOLDER.iterdir()} == {EXPOSED, *EXAMPLES}
 
 
 READERS: list[Callable[[bytes], Any]] = [
