@@ -116,7 +116,9 @@ def _from_sns(payload: Payload, alarm: _Alarm) -> ParsedAlert:
     return _alert(
         payload,
         name=alarm.alarm_name,
-        state=_State(alarm.new_state_value, alarm.new_state_reason, alarm.state_change_time),
+        state=alarm.new_state_value,
+        reason=alarm.new_state_reason,
+        changed=alarm.state_change_time,
         at="StateChangeTime",
         arn=alarm.alarm_arn,
         description=alarm.alarm_description,
@@ -147,7 +149,9 @@ def _from_eventbridge(payload: Payload, event: _Event) -> Element:
     alert = _alert(
         payload,
         name=detail.alarm_name,
-        state=detail.state,
+        state=detail.state.value,
+        reason=detail.state.reason,
+        changed=detail.state.timestamp,
         at="detail.state.timestamp",
         arn=event.resources[0] if event.resources else None,
         description=configuration.description,
@@ -166,17 +170,19 @@ def _alert(
     payload: Payload,
     *,
     name: str,
-    state: _State,
+    state: str,
+    reason: str | None,
+    changed: str | None,
     at: str,
     arn: str | None,
     description: str | None,
     dimensions: dict[str, str],
     labels: dict[str, object],
 ) -> ParsedAlert:
-    status = _STATES.get(state.value)
+    status = _STATES.get(state)
     if status is None:
-        raise InputError("wrong_value", f"state: {state.value[:40]!r} is none of {', '.join(_STATES)}")
-    changed_at = written(state.timestamp, at) if state.timestamp else payload.arrival()
+        raise InputError("wrong_value", f"state: {state[:40]!r} is none of {', '.join(_STATES)}")
+    changed_at = written(changed, at) if changed else payload.arrival()
     service, entity = _narrowest(dimensions)
     return ParsedAlert(
         source="cloudwatch",
@@ -184,12 +190,12 @@ def _alert(
         name=name,
         service=service,
         entity=entity,
-        severity=Severity.UNKNOWN if state.value == _NO_DATA else _severity(name),
+        severity=Severity.UNKNOWN if state == _NO_DATA else _severity(name),
         starts_at=changed_at,
         ends_at=changed_at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
         fingerprint=arn or identity("cloudwatch", str(labels["account"] or ""), str(labels["region"] or ""), name),
         labels=labels_of(labels) | dimensions,
-        summary=description or state.reason or name,
+        summary=description or reason or name,
     )
 
 
