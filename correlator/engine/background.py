@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from correlator.engine import rhythm
-from correlator.engine.rhythm import HALF_LIFE_MS
+from correlator.engine.decay import HALF_LIFE_MS, left
 from correlator.engine.state import Background, Rate
 
 #: Before anything is known: one firing of a rule on a service in ten days.
@@ -146,4 +146,4 @@ def _exposure(background: Background, now: int) -> float:
 
 
 def _value(known: Rate | None, now: int) -> float:
-    return 0.0 if known is None else known.count * float(2.0 ** (-max(0, now - known.at) / HALF_LIFE_MS))
+    return 0.0 if known is None else known.count * left(known.at, now)

@@ -7,11 +7,9 @@ Hours are those of UTC: where clocks change twice a year, so does the rhythm, an
 
 from __future__ import annotations
 
-import math
-
+from correlator.engine.decay import left
 from correlator.engine.state import Hours, Rhythm
 
-HALF_LIFE_MS = 14 * 86_400_000
 #: How many firings the prior is worth, that of all hours alike.
 PRIOR_COUNT = 20.0
 _HOUR_MS = 3_600_000
@@ -29,9 +27,9 @@ def note(rhythm: Rhythm, weight: float, now: int) -> None:
         rhythm.hour, rhythm.count = hour + 1, 0.0
     for over in range(rhythm.hour, hour):
         for hours in (rhythm.whole, rhythm.of_week.setdefault(over % _WEEK, Hours())):
-            left = _left(hours, over * _HOUR_MS)
-            hours.hours = hours.hours * left + 1
-            hours.count = hours.count * left + rhythm.count
+            kept = left(hours.at, over * _HOUR_MS)
+            hours.hours = hours.hours * kept + 1
+            hours.count = hours.count * kept + rhythm.count
             hours.at = over * _HOUR_MS
         rhythm.hour, rhythm.count = over + 1, 0.0
     if hour == rhythm.hour:
@@ -43,9 +41,9 @@ def factor(rhythm: Rhythm, now: int) -> float:
     known = rhythm.of_week.get(now // _HOUR_MS % _WEEK)
     if known is None:
         return 1.0
-    left = _left(known, now)
+    kept = left(known.at, now)
     usual = rhythm.whole.count / rhythm.whole.hours
-    return (known.count * left + PRIOR_COUNT) / (usual * known.hours * left + PRIOR_COUNT)
+    return (known.count * kept + PRIOR_COUNT) / (usual * known.hours * kept + PRIOR_COUNT)
 
 
 def put_off(rhythm: Rhythm, gap: int) -> None:
@@ -53,8 +51,3 @@ def put_off(rhythm: Rhythm, gap: int) -> None:
     rhythm.hour = 0
     for hours in (rhythm.whole, *rhythm.of_week.values()):
         hours.at += gap
-
-
-def _left(hours: Hours, now: int) -> float:
-    """Return what decay has left of the counts."""
-    return math.pow(2.0, -max(0, now - hours.at) / HALF_LIFE_MS)

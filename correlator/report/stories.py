@@ -117,7 +117,7 @@ def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> 
 
 
 def _gives_away(word: Feedback, history: Sequence[IncidentEvent]) -> bool:
-    """True where somebody gave an incident to another team than it was with.
+    """Tell whether somebody gave an incident to another team than it was with.
 
     The events that follow bear the new team. Where those before are gone from a compacted topic, their word is taken.
     """
