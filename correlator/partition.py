@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from correlator import rankers
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent
 from correlator.engine import clocks
@@ -20,7 +21,7 @@ from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
 from correlator.engine.warmth import Warmth
-from correlator.errors import LogError
+from correlator.errors import ConfigError, LogError
 from correlator.formats import log
 from topology.graph import ServiceGraph
 
@@ -28,8 +29,11 @@ from topology.graph import ServiceGraph
 class Partition:
     """Apply the records of one partition, each at most once.
 
+    Args:
+        ranker: names the roots until the log names a model; the explanations' own weights unless given.
+
     Raises:
-        LogError: the snapshot names a version of the graph that is not among `graphs`.
+        LogError: the snapshot names a version of the graph that is not among `graphs`, or a model that cannot be used.
     """
 
     def __init__(
@@ -48,9 +52,12 @@ class Partition:
             self.mark = ""
             self._deliveries: Deliveries = {}
             self._told = clocks.Told()
+            self._model = b""
         else:
             graph = _graph(graphs, snapshot.state.topology)
             state = snapshot.state
+            self._model = snapshot.model
+            ranker = _ranker(self._model) if self._model else ranker
             self.engine = Engine(config, ranker=ranker, state=state, graph=graph, warm=warm, witness=witness)
             self.offset = snapshot.offset
             self.mark = snapshot.mark
@@ -69,13 +76,17 @@ class Partition:
                 topic that keeps its producers' timestamps it is the same time again.
 
         Raises:
-            LogError: it announces a version of the graph that is not among `graphs`.
+            LogError: it announces a version of the graph that is not among `graphs`, or a model that cannot be used.
         """
         if isinstance(record, log.Tick):
             yield from self.engine.tick(self._ticked(record.at, written_at))
         elif isinstance(record, log.TopologyVersion):
             graph = _graph(graphs, record.version)
             yield from self.engine.use_topology(graph, self._arrival(record.at, written_at))
+        elif isinstance(record, log.ModelVersion):
+            document = bytes(record.document)
+            yield from self.engine.use_ranker(_ranker(document), self._arrival(record.at, written_at))
+            self._model = document
         elif isinstance(record, log.Said):
             yield from self.engine.on_feedback(record.feedback, self._arrival(record.at, written_at))
         elif isinstance(record, log.Batch):
@@ -91,6 +102,10 @@ class Partition:
         self.offset = offset
         self.mark = mark(value)
 
+    def model_version(self) -> str:
+        """Return which model the log named last; empty where it named none."""
+        return self.engine.ranker.version if self._model else ""
+
     def snapshot(self) -> Snapshot:
         """Return what is to be remembered; it shares the engine's state, so encode it before anything goes on."""
         return Snapshot(
@@ -99,6 +114,7 @@ class Partition:
             state=self.engine.state,
             deliveries=self._deliveries,
             told=self._told,
+            model=self._model,
         )
 
     def _ticked(self, at: int, written_at: int | None) -> int:
@@ -146,3 +162,10 @@ def _graph(graphs: Mapping[str, ServiceGraph], version: str) -> ServiceGraph:
         return graphs[version]
     except KeyError:
         raise LogError(f"the log names topology {version}, which was not given") from None
+
+
+def _ranker(document: bytes) -> Ranker:
+    try:
+        return rankers.from_document(document, "the model that the log names")
+    except ConfigError as error:
+        raise LogError(str(error)) from None

@@ -69,14 +69,25 @@ def load(folder: Path) -> RankerModel:
     """
     path = folder / RANKER_FILE
     try:
-        model = msgspec.json.decode(path.read_bytes(), type=RankerModel)
+        data = path.read_bytes()
     except OSError as error:
         raise ConfigError(str(path), [error.strerror or str(error)]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [str(error)]) from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, source: str) -> RankerModel:
+    """Read a ranker's document; `source` is where it is from, for the error.
+
+    Raises:
+        ConfigError: it is none that this version reads.
+    """
+    try:
+        model = msgspec.json.decode(data, type=RankerModel)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(source, [str(error)]) from error
     problems = list(_problems(model))
     if problems:
-        raise ConfigError(str(path), problems)
+        raise ConfigError(source, problems)
     return model
 
 

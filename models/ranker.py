@@ -41,6 +41,7 @@ class LearnedRanker:
         self._names = names
         self._weights = np.array([model.coefficients.get(name, 0.0) for name in names])
         self._calibrator = model.calibrator
+        self.model = model
         self.version = version(model)
 
     @property

@@ -53,7 +53,6 @@ class Engine:
         self._ranker = ranker or PosteriorRanker()
         self._warm = warm
         self._witness = witness
-        self._model = self._ranker.version if warm is None else f"{self._ranker.version}+{warm.version}"
         self._kinds = KindTable(config.kind_rules)
         self._window_ms = round(config.correlation_window_seconds * 1000)
         self._config_version = config.version()
@@ -67,6 +66,11 @@ class Engine:
     @property
     def now(self) -> int:
         return self.state.now
+
+    @property
+    def ranker(self) -> Ranker:
+        """What names the roots from now on."""
+        return self._ranker
 
     def next_due(self) -> int | None:
         """Return when something is to happen without a further event; None when nothing is pending any more."""
@@ -124,6 +128,17 @@ class Engine:
         self._set_graph(graph)
         for scope in self.state.scopes.values():
             self._changed(scope)
+        return outputs
+
+    def use_ranker(self, ranker: Ranker, now: int) -> list[Output]:
+        """Go on with another ranker from `now` on; what is open is judged anew."""
+        outputs = self.tick(now)
+        if ranker.version != self._ranker.version:
+            self._ranker = ranker
+            for scope in self.state.scopes.values():
+                for incident in scope.incidents.values():
+                    incident.nodes_ranked = 0
+                self._changed(scope)
         return outputs
 
     def view(self, scope: str) -> View:
@@ -350,9 +365,13 @@ class Engine:
             ranker=self._ranker,
             timers=self._timers,
             memory=memory,
-            versions=Versions(topology=self.state.topology, model=self._model, config=self._config_version),
+            versions=Versions(topology=self.state.topology, model=self._model(), config=self._config_version),
             now=self.state.now,
         )
+
+    def _model(self) -> str:
+        """Return the name of all that was learned and decides."""
+        return self._ranker.version if self._warm is None else f"{self._ranker.version}+{self._warm.version}"
 
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph

@@ -26,7 +26,7 @@ _MAX_BYTES = 4 << 30
 class Snapshot(msgspec.Struct, kw_only=True):
     """The state after the record at `offset` of the event log; `mark` is that record's digest.
 
-    `told` is the last tick.
+    `told` is the last tick. `model` is the document of the model that the log named last, empty where it named none.
     """
 
     offset: int
@@ -34,6 +34,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     state: State
     deliveries: Deliveries
     told: Told = msgspec.field(default_factory=Told)
+    model: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -33,11 +33,11 @@ class Step(NamedTuple):
 
 
 class Item(NamedTuple):
-    """What was applied: an event, what an operator said, or from then on another version of the graph."""
+    """What was applied: an event, what an operator said, or what holds from then on: a graph, a ranker."""
 
     at: int
     partition: int
-    what: AlertEvent | Feedback | ServiceGraph
+    what: AlertEvent | Feedback | ServiceGraph | Ranker
 
 
 class Said(NamedTuple):
@@ -57,6 +57,7 @@ class Course:
 
     Args:
         graphs: the versions of the graph that the input names.
+        ranker: names the roots until the input names a model.
     """
 
     def __init__(
@@ -113,6 +114,8 @@ class Course:
         at = partition.engine.now
         if isinstance(record, log.TopologyVersion):
             self.items.append(Item(at, number, self._graphs[record.version]))
+        elif isinstance(record, log.ModelVersion):
+            self.items.append(Item(at, number, partition.engine.ranker))
         elif isinstance(record, log.Said):
             self.items.append(Item(at, number, record.feedback))
         elif isinstance(record, log.Alerts) and decided:
@@ -144,7 +147,7 @@ class Course:
         graph = _play(engine, own[:start], ServiceGraph.empty(), lambda graph: graph)
         return Stretch(
             config=self.config,
-            ranker=self.ranker,
+            ranker=engine.ranker,
             warm=self.warm,
             state=msgspec.msgpack.encode(engine.state),
             graph=graph,
@@ -160,7 +163,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     config: Config
-    ranker: Ranker | None
+    ranker: Ranker
     warm: Warmth | None
     state: bytes
     graph: ServiceGraph
@@ -207,6 +210,8 @@ def _play(
             engine.use_topology(changed(graph), item.at)
         elif isinstance(item.what, Feedback):
             engine.on_feedback(item.what, item.at)
-        else:
+        elif isinstance(item.what, AlertEvent):
             engine.on_event(item.what, item.at)
+        else:
+            engine.use_ranker(item.what, item.at)
     return graph

@@ -58,6 +58,17 @@ class TopologyVersion(msgspec.Struct, frozen=True, kw_only=True, tag="topology",
     version: str
 
 
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, tag="model", tag_field="type"):
+    """From here on this model names the roots.
+
+    `document` is all of it, as JSON, so that a log needs nothing beside it; null for the explanations' own weights.
+    """
+
+    at: int
+    version: str
+    document: msgspec.Raw
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", tag_field="type"):
     """An operator's word, heard at `at`. It is in every partition: whichever knows the incident acts on it."""
 
@@ -66,7 +77,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", tag_field=
     version: Literal[1] = 1
 
 
-Part = Alerts | Tick | TopologyVersion | Said
+Part = Alerts | Tick | TopologyVersion | ModelVersion | Said
 Record = Part | Batch
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

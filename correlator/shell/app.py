@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import faust
+import msgspec
 import structlog
 from aiokafka import TopicPartition
 from faust.auth import OAuthCredentials
 from faust.types import TP
 
+from correlator import rankers
 from correlator.access import client_settings
 from correlator.config import Config, KafkaConfig
 from correlator.config_topology import OtlpSource
@@ -76,6 +78,7 @@ class CorrelatorApp(WorkerApp):
         self.log_topic = config.kafka.events_topic
         self._config = config
         self._graph = graph
+        self._ranker = ranker
         self._metrics = metrics
         self._now = now
         self._loaded = False
@@ -162,6 +165,7 @@ class CorrelatorApp(WorkerApp):
             numbers = sorted(place.partition for place in places if self.is_log(place))
             await self.correlate.load(numbers)
             await self._announce_topology()
+            await self._announce_model()
             self.ingest.positions.clear()
             self.listening.positions.clear()
             self.ingest.assigned_at = wall_clock()
@@ -188,14 +192,23 @@ class CorrelatorApp(WorkerApp):
         await self._announce(graph, await self._publisher.partitions(self.log_topic))
 
     async def _announce(self, graph: ServiceGraph, partitions: Iterable[int]) -> None:
-        """Write into the log that this graph holds from here on; return when that is acknowledged."""
+        """Write into the log that this graph holds from here on."""
         await self._topologies.publish(graph)
+        await self._write(partitions, lambda at: log.TopologyVersion(at=at, version=graph.version))
+
+    async def _announce_model(self) -> None:
+        """See that every engine will go by the configured model, from a place in the log that a replay finds."""
+        version, document = rankers.version(self._ranker), rankers.document(self._ranker)
+        others = [number for number, known in self.correlate.model_versions().items() if known != version]
+        await self._write(others, lambda at: log.ModelVersion(at=at, version=version, document=msgspec.Raw(document)))
+
+    async def _write(self, partitions: Iterable[int], record: Callable[[int], log.Part]) -> None:
+        """Write a record into partitions of the log, each with its own time; return when that is acknowledged."""
         times = self.correlate.times()
         sent = []
         for partition in sorted(partitions):
             at = max(self._now() if self._config.worker.clock == "wall" else 0, times.get(partition, 0))
-            value = log.encode(log.TopologyVersion(at=at, version=graph.version))
-            sent.append(await self._publisher.send(self.log_topic, value, partition=partition, at=at))
+            sent.append(await self._publisher.send(self.log_topic, log.encode(record(at)), partition=partition, at=at))
         await asyncio.gather(*sent)
 
     def _follow(self, versions: Iterable[str]) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from correlator import rankers
 from correlator.config import Config
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
 from correlator.engine.warmth import Warmth
+from correlator.errors import ConfigError
 from correlator.partition import Partition, mark
 from correlator.shell.kafka import reader
 from correlator.shell.snapshots import SnapshotStore
@@ -53,6 +55,7 @@ class Loader:
                 if snapshot is not None:
                     await self._check_place(consumer, number, snapshot)
                     self._check_graph(number, snapshot)
+                    self._check_model(number, snapshot)
                 loaded[number] = Partition(
                     self._config, self._topologies.graphs, ranker=self._ranker, warm=self._warm, snapshot=snapshot
                 )
@@ -86,3 +89,12 @@ class Loader:
         if snapshot.state.topology not in self._topologies.graphs:
             _log.error("the topology of a snapshot is gone", partition=number, version=snapshot.state.topology)
             snapshot.state.topology = ServiceGraph.empty().version
+
+    def _check_model(self, number: int, snapshot: Snapshot) -> None:
+        try:
+            if snapshot.model:
+                rankers.from_document(snapshot.model, "the model of a snapshot")
+        except ConfigError as error:
+            # Of a later version, perhaps; the configured one is announced next.
+            _log.error("a model cannot be used any more", partition=number, problem=str(error))
+            snapshot.model = b""

@@ -290,6 +290,10 @@ class Correlate:
         """Return which version of the graph each engine goes by."""
         return {number: partition.engine.state.topology for number, partition in self._partitions.items()}
 
+    def model_versions(self) -> Mapping[int, str]:
+        """Return which model the log named last for each engine; empty where it named none."""
+        return {number: partition.model_version() for number, partition in self._partitions.items()}
+
     def times(self) -> Mapping[int, int]:
         """Return the time of each engine."""
         return {number: partition.engine.now for number, partition in self._partitions.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ _DEEP = b'{"type":"tick","at":1,"x":' + b"[" * 5000 + b"]" * 5000 + b"}"
 RECORDS: list[log.Record] = [
     log.Tick(at=5),
     log.TopologyVersion(at=5, version="abc"),
+    log.ModelVersion(at=5, version="abc", document=msgspec.Raw(b'{"coefficients":{"weight":1.0}}')),
     log.Said(
         at=5,
         feedback=Feedback(

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from correlator import rankers
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Status
 from correlator.engine import snapshot as codec
@@ -133,6 +134,7 @@ def _log() -> Iterator[bytes]:
     yield log.encode(alerts)
     yield log.encode(tick)
     yield log.encode(log.TopologyVersion(at=START, version="abc"))
+    yield log.encode(log.ModelVersion(at=START, version="abc", document=msgspec.Raw(rankers.document(None))))
     yield log.join([log.encode(alerts), log.encode(alerts)])
     yield b'{"type":"tick","at":1,"x":' + _DEEP + b"}"
 

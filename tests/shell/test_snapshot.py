@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from correlator import rankers
 from correlator.config import Config
 from correlator.domain import AlertEvent, Severity, Status
 from correlator.engine import snapshot as codec
 from correlator.engine.decisions import Output
 from correlator.engine.snapshot import Snapshot
 from correlator.engine.state import State
-from correlator.errors import SnapshotError
+from correlator.errors import LogError, SnapshotError
 from correlator.formats import log
 from correlator.partition import Partition
 from topology.graph import Dependency, Service, ServiceGraph, TopologyDocument
@@ -29,6 +31,7 @@ GRAPH = ServiceGraph(
     )
 )
 GRAPHS = {graph.version: graph for graph in (GRAPH, ServiceGraph.empty())}
+MODELS = {rankers.version(ranker): rankers.document(ranker) for ranker in (rankers.chosen(rankers.SHIPPED), None)}
 
 events = st.builds(
     lambda number, status, service, name, scope, age: AlertEvent(
@@ -54,7 +57,7 @@ steps = st.tuples(
     st.one_of(
         st.lists(events, min_size=1, max_size=6),
         st.none(),
-        st.sampled_from(sorted(GRAPHS)),
+        st.sampled_from(sorted([*GRAPHS, *MODELS])),
     ),
 )
 
@@ -67,6 +70,8 @@ def records(drawn: list[tuple[int, list[AlertEvent] | str | None]]) -> list[log.
         at += pause * 1000
         if what is None:
             made.append(log.Tick(at=at))
+        elif isinstance(what, str) and what in MODELS:
+            made.append(log.ModelVersion(at=at, version=what, document=msgspec.Raw(MODELS[what])))
         elif isinstance(what, str):
             made.append(log.TopologyVersion(at=at, version=what))
         else:
@@ -94,6 +99,7 @@ def test_a_restored_engine_has_the_same_future(
     run(original, history[:cut], 0)
     restored = Partition(Config(), GRAPHS, snapshot=codec.decode(codec.encode(original.snapshot())))
     assert restored.offset == original.offset
+    assert restored.model_version() == original.model_version()
     # What was forwarded twice comes again after the cut, and is known again by both.
     rest = [*history[max(0, cut - 3) : cut], *history[cut:]]
     assert run(restored, rest, cut) == run(original, rest, cut)
@@ -109,6 +115,25 @@ def test_packed_records_say_what_they_say_one_by_one(drawn: list[tuple[int, list
         together = list(some)
         packed += [log.decode(log.join([log.encode(one) for one in together]))] if is_alerts else together
     assert run(Partition(Config(), GRAPHS), packed, 0) == run(Partition(Config(), GRAPHS), history, 0)
+
+
+def test_a_snapshot_that_bears_no_model_leaves_it_to_who_reads_it() -> None:
+    kept = codec.decode(codec.encode(Partition(Config(), GRAPHS).snapshot()))
+    assert kept.model == b""
+    shipped = rankers.chosen(rankers.SHIPPED)
+    restored = Partition(Config(), GRAPHS, ranker=shipped, snapshot=kept)
+    assert restored.engine.ranker is shipped
+    assert restored.model_version() == ""
+
+
+def test_a_model_that_this_version_cannot_use_is_refused_and_the_one_before_stays() -> None:
+    partition = Partition(Config(), GRAPHS)
+    shipped = rankers.chosen(rankers.SHIPPED)
+    run(partition, [log.ModelVersion(at=START, version="x", document=msgspec.Raw(rankers.document(shipped)))], 0)
+    strange = msgspec.Raw(rankers.document(shipped).replace(b'"surprise"', b'"horoscope"'))
+    with pytest.raises(LogError, match="horoscope"):
+        run(partition, [log.ModelVersion(at=START, version="y", document=strange)], 1)
+    assert partition.model_version() == partition.engine.ranker.version == rankers.version(shipped)
 
 
 def test_the_offset_is_read_without_the_rest() -> None:
