@@ -106,10 +106,11 @@ def replay(
         raise click.UsageError("give either --alerts or --log")
     if feedback_out is not None and log_name is None:
         raise click.UsageError("--feedback-out needs --log: alerts tell nothing of operators")
+    if warm_path is not None and log_name is not None:
+        raise click.UsageError("--warm needs --alerts: a log bears its own warm start")
     config = load(config_path, overrides)
     graphs = [topology_file.load(path) for path in topologies]
     ranker = rankers.chosen(model or config.worker.model)
-    learned = warm.load(warm_path or config.worker.warm)
     name = alerts or log_name or "-"
     started = time.perf_counter()
     with ExitStack() as stack:
@@ -117,11 +118,12 @@ def replay(
         sinks = Sinks(_output(stack, incidents), _output(stack, assignments), _output(stack, feedback_out))
         run: Replay | LogReplay
         if log_name is not None:
-            run = LogReplay(config, graphs, sinks, ranker=ranker, warm=learned, rejected=_output(stack, rejected))
+            run = LogReplay(config, graphs, sinks, ranker=ranker, rejected=_output(stack, rejected))
         elif len(graphs) > 1:
             raise click.UsageError("--alerts takes one --topology")
         else:
             graph = graphs[0] if graphs else ServiceGraph.empty()
+            learned = warm.load(warm_path or config.worker.warm)
             run = Replay(config, graph, sinks, ranker=ranker, warm=learned, rejected=_output(stack, rejected))
         with _progress(name) as progress:
             for number, (line, read) in enumerate(lines(source, run.max_line_bytes), start=1):

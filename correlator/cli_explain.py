@@ -55,7 +55,7 @@ def explain(
 
     The decision is made again: from --alerts or --log, else from the topics in Kafka.
     """
-    from correlator import rankers, warm
+    from correlator import rankers
     from correlator.explain.course import Course
 
     if (incident_id is None) == (alert is None):
@@ -64,8 +64,10 @@ def explain(
         raise click.UsageError("--revision and --svg are of an incident, not of an alert")
     if alerts_name is not None and log_name is not None:
         raise click.UsageError("give either --alerts or --log")
+    if warm_path is not None and alerts_name is None:
+        raise click.UsageError("--warm needs --alerts: a log bears its own warm start")
     config = load(config_path, overrides)
-    steps, graphs, published = _input(config, alerts_name, log_name, topologies)
+    steps, graphs, published = _input(config, alerts_name, log_name, topologies, warm_path)
     if incidents_path is not None:
         published = _written(incidents_path)
     listener = _listener(incident_id, alert, revision)
@@ -73,7 +75,6 @@ def explain(
         config,
         graphs,
         ranker=rankers.chosen(model or config.worker.model),
-        warm=warm.load(warm_path or config.worker.warm),
         listen=listener,
     )
     course.run(steps, sealed=alerts_name is not None)
@@ -88,9 +89,10 @@ def _listener(incident_id: str | None, alert: str | None, revision: int | None) 
 
 
 def _input(
-    config: Config, alerts: str | None, log: str | None, topologies: tuple[Path, ...]
+    config: Config, alerts: str | None, log: str | None, topologies: tuple[Path, ...], warm_path: Path | None
 ) -> tuple[Iterable[Step], Mapping[str, ServiceGraph], Mapping[str, IncidentEvent]]:
     """Return the course of events, the versions of the graph that it names, and what was published of it."""
+    from correlator import warm
     from correlator.explain import sources
     from correlator.shell.lines import open_lines
 
@@ -100,7 +102,8 @@ def _input(
         if len(graphs) > 1:
             raise click.UsageError("--alerts takes one --topology")
         graph = graphs[0] if graphs else ServiceGraph.empty()
-        return sources.from_alerts(config, graph, open_lines(alerts)), known, {}
+        warmth = warm.load(warm_path or config.worker.warm)
+        return sources.from_alerts(config, graph, open_lines(alerts), warmth=warmth), known, {}
     if log is not None:
         return sources.from_dump(open_lines(log)), known, {}
     import asyncio

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from correlator import rankers
+from correlator import rankers, warm
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent
 from correlator.engine import clocks
@@ -20,7 +20,7 @@ from correlator.engine.deliveries import Deliveries, Session, is_news
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
-from correlator.engine.warmth import Warmth
+from correlator.engine.state import WarmStart
 from correlator.errors import ConfigError, LogError
 from correlator.formats import log
 from topology.graph import ServiceGraph
@@ -42,12 +42,11 @@ class Partition:
         graphs: Mapping[str, ServiceGraph],
         *,
         ranker: Ranker | None = None,
-        warm: Warmth | None = None,
         snapshot: Snapshot | None = None,
         witness: Callable[[Output], None] | None = None,
     ) -> None:
         if snapshot is None:
-            self.engine = Engine(config, ranker=ranker, warm=warm, witness=witness)
+            self.engine = Engine(config, ranker=ranker, witness=witness)
             self.offset = -1
             self.mark = ""
             self._deliveries: Deliveries = {}
@@ -58,7 +57,7 @@ class Partition:
             state = snapshot.state
             self._model = snapshot.model
             ranker = _ranker(self._model) if self._model else ranker
-            self.engine = Engine(config, ranker=ranker, state=state, graph=graph, warm=warm, witness=witness)
+            self.engine = Engine(config, ranker=ranker, state=state, graph=graph, witness=witness)
             self.offset = snapshot.offset
             self.mark = snapshot.mark
             self._deliveries = snapshot.deliveries
@@ -76,7 +75,7 @@ class Partition:
                 topic that keeps its producers' timestamps it is the same time again.
 
         Raises:
-            LogError: it announces a version of the graph that is not among `graphs`, or a model that cannot be used.
+            LogError: it announces a version of the graph that is not among `graphs`, or what cannot be used.
         """
         if isinstance(record, log.Tick):
             yield from self.engine.tick(self._ticked(record.at, written_at))
@@ -87,6 +86,9 @@ class Partition:
             document = bytes(record.document)
             yield from self.engine.use_ranker(_ranker(document), self._arrival(record.at, written_at))
             self._model = document
+        elif isinstance(record, log.WarmStart):
+            start = warm.of_record(record)
+            yield from self.engine.use_warm_start(start, self._arrival(record.at, written_at))
         elif isinstance(record, log.Said):
             yield from self.engine.on_feedback(record.feedback, self._arrival(record.at, written_at))
         elif isinstance(record, log.Batch):
@@ -105,6 +107,12 @@ class Partition:
     def model_version(self) -> str:
         """Return which model the log named last; empty where it named none."""
         return self.engine.ranker.version if self._model else ""
+
+    def awaits(self, start: WarmStart) -> bool:
+        """Tell whether a scope has neither begun nor been told that it will begin like this."""
+        state = self.engine.state
+        known = state.warm_starts.get(start.scope)
+        return start.scope not in state.scopes and (known is None or known.version != start.version)
 
     def snapshot(self) -> Snapshot:
         """Return what is to be remembered; it shares the engine's state, so encode it before anything goes on."""

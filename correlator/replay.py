@@ -145,7 +145,8 @@ class Replay:
         warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
-        self._engine = Engine(config, ranker=ranker, warm=warm)
+        self._engine = Engine(config, ranker=ranker)
+        self._warm = warm
         self._arrivals = Arrivals(config, graph, sinks.summary.count_notices)
         self.max_line_bytes = self._arrivals.max_line_bytes
         self._rejected = rejected
@@ -174,6 +175,8 @@ class Replay:
     def _take(self, event: AlertEvent) -> None:
         if self._graph is not None:
             self._sinks.take(self._engine.use_topology(self._graph, event.observed_at))
+            for start in self._warm.starts() if self._warm is not None else ():
+                self._sinks.take(self._engine.use_warm_start(start, event.observed_at))
             self._graph = None
         self._sinks.count(event)
         self._sinks.take(self._engine.on_event(event, event.observed_at))
@@ -187,7 +190,11 @@ class Replay:
 
 
 class LogReplay:
-    """Run engines over a dump of the event log, one for each partition: exactly what the workers published."""
+    """Run engines over a dump of the event log, one for each partition: exactly what the workers published.
+
+    Args:
+        ranker: names the roots until the log names a model.
+    """
 
     max_line_bytes = 64_000_000
 
@@ -198,13 +205,11 @@ class LogReplay:
         sinks: Sinks,
         *,
         ranker: Ranker | None = None,
-        warm: Warmth | None = None,
         rejected: IO[bytes] | None = None,
     ) -> None:
         self._config = config
         self._redaction = redaction_of(config)
         self._ranker = ranker
-        self._warm = warm
         self._graphs = {graph.version: graph for graph in [*graphs, ServiceGraph.empty()]}
         self._partitions: dict[int, Partition] = {}
         self._rejected = rejected
@@ -223,9 +228,7 @@ class LogReplay:
             raise LogError(f"line {number}: {error}") from None
         partition = self._partitions.get(dumped.partition)
         if partition is None:
-            partition = self._partitions[dumped.partition] = Partition(
-                self._config, self._graphs, ranker=self._ranker, warm=self._warm
-            )
+            partition = self._partitions[dumped.partition] = Partition(self._config, self._graphs, ranker=self._ranker)
         try:
             record = log.decode(bytes(dumped.value))
         except LogError as error:

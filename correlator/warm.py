@@ -1,17 +1,22 @@
-"""The file of a warm start: plain JSON with its provenance, beside a model's other files."""
+"""Warm starts outside the engine: a file of plain JSON with its provenance, and what the log bears of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import msgspec
+import zstandard
 
-from correlator.engine.warmth import ScopeWarmth, Warmth, warmth_of
-from correlator.errors import ConfigError
+from correlator.engine.state import ScopeWarmth, WarmStart
+from correlator.engine.warmth import Warmth, warmth_of
+from correlator.errors import ConfigError, LogError
+from correlator.formats import log
 from models.artifact import Provenance
 
 WARM_FILE = "warm.json"
 WARM_SCHEMA = "warm/1"
+#: Ten thousand services with what is learned of each are some 10 MB; a damaged length must not exhaust the memory.
+_MAX_BYTES = 256 << 20
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,3 +57,23 @@ def load(folder: Path | None) -> Warmth | None:
     if document.schema != WARM_SCHEMA:
         raise ConfigError(str(path), [f"schema: {document.schema!r} is not {WARM_SCHEMA}"])
     return warmth_of(document.scopes)
+
+
+def record(start: WarmStart, at: int) -> log.WarmStart:
+    """Return what the log bears of a scope's warm start, announced at `at` (milliseconds)."""
+    learned = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(start.learned))
+    return log.WarmStart(at=at, scope=start.scope, version=start.version, learned=learned)
+
+
+def of_record(record: log.WarmStart) -> WarmStart:
+    """Return the warm start that a record of the log bears.
+
+    Raises:
+        LogError: it is none that this version reads.
+    """
+    try:
+        packed = zstandard.ZstdDecompressor().decompress(record.learned, max_output_size=_MAX_BYTES)
+        learned = msgspec.msgpack.decode(packed, type=ScopeWarmth)
+    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LogError(f"the warm start that the log bears: {error}") from None
+    return WarmStart(scope=record.scope, version=record.version, learned=learned)

@@ -20,10 +20,9 @@ from correlator.engine.incidents import Lifecycle
 from correlator.engine.kinds import Kind, KindTable
 from correlator.engine.memory import LinkMemory
 from correlator.engine.ranking import PosteriorRanker, Ranker
-from correlator.engine.state import Alert, Incident, Node, Scope, State
+from correlator.engine.state import Alert, Incident, Node, Scope, State, WarmStart
 from correlator.engine.timers import Due, Timers
 from correlator.engine.view import View
-from correlator.engine.warmth import Warmth
 from topology.graph import ServiceGraph
 
 
@@ -35,7 +34,6 @@ class Engine:
         ranker: names the root among the candidates; the plain posterior unless given.
         state: where to go on from; empty unless given.
         graph: the version of the graph that `state` names, if it names one.
-        warm: what was learned before, for scopes that `state` does not hold.
         witness: hears of verdicts and incident events while the state is still the one that they speak of.
     """
 
@@ -46,12 +44,10 @@ class Engine:
         ranker: Ranker | None = None,
         state: State | None = None,
         graph: ServiceGraph | None = None,
-        warm: Warmth | None = None,
         witness: Callable[[Output], None] | None = None,
     ) -> None:
         self._config = config
         self._ranker = ranker or PosteriorRanker()
-        self._warm = warm
         self._witness = witness
         self._kinds = KindTable(config.kind_rules)
         self._window_ms = round(config.correlation_window_seconds * 1000)
@@ -82,7 +78,8 @@ class Engine:
         scope = self.state.scopes.get(event.scope)
         if scope is None:
             scope = self.state.scopes[event.scope] = Scope(name=event.scope)
-            warmth.begin(scope, self._warm, self.state.now)
+            if (start := self.state.warm_starts.pop(event.scope, None)) is not None:
+                warmth.begin(scope, start, self.state.now)
             background.start(scope.background, self.state.now)
         outputs.append(self._apply(scope, event))
         return outputs
@@ -139,6 +136,13 @@ class Engine:
                 for incident in scope.incidents.values():
                     incident.nodes_ranked = 0
                 self._changed(scope)
+        return outputs
+
+    def use_warm_start(self, start: WarmStart, now: int) -> list[Output]:
+        """Let its scope begin with what was learned of it; a scope that has begun is left as it is."""
+        outputs = self.tick(now)
+        if start.scope not in self.state.scopes:
+            self.state.warm_starts[start.scope] = start
         return outputs
 
     def view(self, scope: str) -> View:
@@ -365,13 +369,13 @@ class Engine:
             ranker=self._ranker,
             timers=self._timers,
             memory=memory,
-            versions=Versions(topology=self.state.topology, model=self._model(), config=self._config_version),
+            versions=Versions(topology=self.state.topology, model=self._model(scope), config=self._config_version),
             now=self.state.now,
         )
 
-    def _model(self) -> str:
-        """Return the name of all that was learned and decides."""
-        return self._ranker.version if self._warm is None else f"{self._ranker.version}+{self._warm.version}"
+    def _model(self, scope: Scope) -> str:
+        """Return the name of all that was learned elsewhere and decides here."""
+        return f"{self._ranker.version}+{scope.warm}" if scope.warm else self._ranker.version
 
     def _set_graph(self, graph: ServiceGraph) -> None:
         self._graph = graph

@@ -209,6 +209,23 @@ class Scope(msgspec.Struct, gc=False):
     solve_due_at: int = 0
     clocks: dict[str, SenderClock] = {}  # source -> its clock, as far as seen
     ended: dict[str, int] = {}  # incidents that are over -> when; the last few, for what is said of them afterwards
+    warm: str = ""  # the version of the warm start that it began with
+
+
+class ScopeWarmth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was learned of one scope, as of the instant `until`; see `warmth`."""
+
+    until: int
+    background: Background
+    habits: dict[str, Habit]
+
+
+class WarmStart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a scope will begin with that nothing was heard of yet; `version` names it in incidents."""
+
+    scope: str
+    version: str
+    learned: ScopeWarmth
 
 
 class State(msgspec.Struct, gc=False):
@@ -219,3 +236,4 @@ class State(msgspec.Struct, gc=False):
     topology: str = ""
     scopes: dict[str, Scope] = {}
     heard: dict[str, int] = {}  # deliveries of feedback -> when; the last ones
+    warm_starts: dict[str, WarmStart] = {}  # of scopes that are not in `scopes` yet

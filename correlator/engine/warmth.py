@@ -7,23 +7,15 @@ the habits of senders; no alert, node or incident.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from correlator.engine import rhythm
-from correlator.engine.state import Background, Habit, Scope, State
+from correlator.engine.state import Scope, ScopeWarmth, State, WarmStart
 
 _DAY_MINUTES = 1440
 _DAY_MS = 60_000 * _DAY_MINUTES
-
-
-class ScopeWarmth(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learned of one scope, as of the instant `until`."""
-
-    until: int
-    background: Background
-    habits: dict[str, Habit]
 
 
 class Warmth(msgspec.Struct, frozen=True):
@@ -31,6 +23,11 @@ class Warmth(msgspec.Struct, frozen=True):
 
     scopes: Mapping[str, ScopeWarmth]
     version: str
+
+    def starts(self) -> Iterator[WarmStart]:
+        """Yield what each scope begins with."""
+        for name, learned in self.scopes.items():
+            yield WarmStart(scope=name, version=self.version, learned=learned)
 
 
 def warmth_of(scopes: Mapping[str, ScopeWarmth]) -> Warmth:
@@ -49,17 +46,14 @@ def learned(state: State) -> Warmth:
     )
 
 
-def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
+def begin(scope: Scope, start: WarmStart, now: int) -> None:
     """Let a new scope go on from what was learned of it.
 
     The time between then and now is left out: nobody watched, so that nothing fired then says nothing. Of times of the
     day whole days are, and hours of the week stay what they are.
     """
-    known = None if warmth is None else warmth.scopes.get(scope.name)
-    if known is None:
-        return
     # By its encoding: two engines never share what they count in.
-    copy = msgspec.msgpack.decode(msgspec.msgpack.encode(known), type=ScopeWarmth)
+    copy = msgspec.msgpack.decode(msgspec.msgpack.encode(start.learned), type=ScopeWarmth)
     gap = now - copy.until
     counts = [copy.background.total, *copy.background.names.values()]
     counts += [rate for rates in copy.background.pairs.values() for rate in rates.values()]
@@ -68,4 +62,4 @@ def begin(scope: Scope, warmth: Warmth | None, now: int) -> None:
         rate.minutes = [minute + gap // _DAY_MS * _DAY_MINUTES for minute in rate.minutes]
     copy.background.since += gap
     rhythm.put_off(copy.background.rhythm, gap)
-    scope.background, scope.habits = copy.background, copy.habits
+    scope.background, scope.habits, scope.warm = copy.background, copy.habits, start.version

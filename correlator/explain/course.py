@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from correlator import warm
 from correlator.config import Config
 from correlator.domain import AlertEvent, Feedback
 from correlator.engine.background import rule
 from correlator.engine.decisions import Decision, Output
 from correlator.engine.engine import Engine
 from correlator.engine.ranking import Ranker
-from correlator.engine.state import Scope, State
-from correlator.engine.warmth import Warmth
+from correlator.engine.state import Scope, State, WarmStart
 from correlator.explain.edits import Edit
 from correlator.formats import log
 from correlator.partition import Partition, arrived
@@ -33,11 +33,11 @@ class Step(NamedTuple):
 
 
 class Item(NamedTuple):
-    """What was applied: an event, what an operator said, or what holds from then on: a graph, a ranker."""
+    """What was applied: an event, an operator's word, or what holds from then on: a graph, a ranker, a warm start."""
 
     at: int
     partition: int
-    what: AlertEvent | Feedback | ServiceGraph | Ranker
+    what: AlertEvent | Feedback | ServiceGraph | Ranker | WarmStart
 
 
 class Said(NamedTuple):
@@ -66,12 +66,10 @@ class Course:
         graphs: Mapping[str, ServiceGraph],
         *,
         ranker: Ranker | None,
-        warm: Warmth | None,
         listen: Callable[[Said], None],
     ) -> None:
         self.config = config
         self.ranker = ranker
-        self.warm = warm
         self.items: list[Item] = []
         self._graphs = graphs
         self._listen = listen
@@ -116,6 +114,8 @@ class Course:
             self.items.append(Item(at, number, self._graphs[record.version]))
         elif isinstance(record, log.ModelVersion):
             self.items.append(Item(at, number, partition.engine.ranker))
+        elif isinstance(record, log.WarmStart):
+            self.items.append(Item(at, number, warm.of_record(record)))
         elif isinstance(record, log.Said):
             self.items.append(Item(at, number, record.feedback))
         elif isinstance(record, log.Alerts) and decided:
@@ -127,7 +127,7 @@ class Course:
         def witness(output: Output) -> None:
             self._listen(Said(number, partition.engine, output, len(self.items)))
 
-        partition = Partition(self.config, self._graphs, ranker=self.ranker, warm=self.warm, witness=witness)
+        partition = Partition(self.config, self._graphs, ranker=self.ranker, witness=witness)
         self._partitions[number] = partition
         return partition
 
@@ -143,12 +143,11 @@ class Course:
             if item.partition == partition and not (isinstance(item.what, AlertEvent) and item.what.scope != scope)
         ]
         start = next((place for place, item in enumerate(own) if item.at >= since), len(own))
-        engine = Engine(self.config, ranker=self.ranker, warm=self.warm)
+        engine = Engine(self.config, ranker=self.ranker)
         graph = _play(engine, own[:start], ServiceGraph.empty(), lambda graph: graph)
         return Stretch(
             config=self.config,
             ranker=engine.ranker,
-            warm=self.warm,
             state=msgspec.msgpack.encode(engine.state),
             graph=graph,
             scope=scope,
@@ -164,7 +163,6 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
     config: Config
     ranker: Ranker
-    warm: Warmth | None
     state: bytes
     graph: ServiceGraph
     scope: str
@@ -186,7 +184,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         state = msgspec.msgpack.decode(self.state, type=State)
         edit.scope(state.scopes.get(self.scope) or Scope(name=self.scope))
         graph = edit.graph(self.graph)
-        engine = Engine(self.config, ranker=self.ranker, state=state, graph=graph, warm=self.warm, witness=heard)
+        engine = Engine(self.config, ranker=self.ranker, state=state, graph=graph, witness=heard)
         events = [item.what for item in self.items if isinstance(item.what, AlertEvent)]
         changed = edit.events(events)
         items = [item for item in self.items if not isinstance(item.what, AlertEvent)]
@@ -212,6 +210,8 @@ def _play(
             engine.on_feedback(item.what, item.at)
         elif isinstance(item.what, AlertEvent):
             engine.on_event(item.what, item.at)
+        elif isinstance(item.what, WarmStart):
+            engine.use_warm_start(item.what, item.at)
         else:
             engine.use_ranker(item.what, item.at)
     return graph

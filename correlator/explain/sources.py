@@ -7,8 +7,10 @@ from typing import IO
 
 import msgspec
 
+from correlator import warm
 from correlator.config import Config, KafkaConfig
 from correlator.domain import IncidentEvent
+from correlator.engine.warmth import Warmth
 from correlator.errors import ConfigError, CorrelatorError, LogError
 from correlator.explain.course import Step
 from correlator.formats import log
@@ -22,7 +24,9 @@ _dumped = msgspec.json.Decoder(DumpedRecord)
 _MAX_LOG_LINE = 64_000_000
 
 
-def from_alerts(config: Config, graph: ServiceGraph, source: IO[bytes]) -> Iterator[Step]:
+def from_alerts(
+    config: Config, graph: ServiceGraph, source: IO[bytes], *, warmth: Warmth | None = None
+) -> Iterator[Step]:
     """Yield what a replay of raw alerts applies; what it refuses is left out."""
     arrivals = Arrivals(config, graph, lambda notices: None)
     first = True
@@ -33,6 +37,8 @@ def from_alerts(config: Config, graph: ServiceGraph, source: IO[bytes]) -> Itera
             event = read.event
             if first:
                 yield Step(0, log.TopologyVersion(at=event.observed_at, version=graph.version))
+                for start in warmth.starts() if warmth is not None else ():
+                    yield Step(0, warm.record(start, event.observed_at))
                 first = False
             yield Step(0, log.Alerts(at=event.observed_at, events=[event]))
 

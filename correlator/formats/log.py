@@ -69,6 +69,15 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, tag="model", tag_f
     document: msgspec.Raw
 
 
+class WarmStart(msgspec.Struct, frozen=True, kw_only=True, tag="warm", tag_field="type"):
+    """What a scope will begin with if nothing was heard of it yet; `learned` is packed."""
+
+    at: int
+    scope: str
+    version: str
+    learned: bytes
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", tag_field="type"):
     """An operator's word, heard at `at`. It is in every partition: whichever knows the incident acts on it."""
 
@@ -77,7 +86,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", tag_field=
     version: Literal[1] = 1
 
 
-Part = Alerts | Tick | TopologyVersion | ModelVersion | Said
+Part = Alerts | Tick | TopologyVersion | ModelVersion | WarmStart | Said
 Record = Part | Batch
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

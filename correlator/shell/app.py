@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import faust
-import msgspec
 import structlog
 from aiokafka import TopicPartition
 from faust.auth import OAuthCredentials
 from faust.types import TP
 
-from correlator import rankers
 from correlator.access import client_settings
 from correlator.config import Config, KafkaConfig
 from correlator.config_topology import OtlpSource
 from correlator.engine.ranking import Ranker
 from correlator.engine.warmth import Warmth
-from correlator.formats import log
+from correlator.shell.announcer import Announcer
 from correlator.shell.assignment import Loader
 from correlator.shell.bulk import WAITING_BULKS, BulkSchema
 from correlator.shell.correlate import Correlate
@@ -70,7 +68,7 @@ class CorrelatorApp(WorkerApp):
         graph: ServiceGraph | None,
         metrics: Metrics,
         ranker: Ranker | None = None,
-        warm: Warmth | None = None,
+        warmth: Warmth | None = None,
         now: Callable[[], int] = wall_clock,
     ) -> None:
         super().__init__(**settings(config))
@@ -78,7 +76,6 @@ class CorrelatorApp(WorkerApp):
         self.log_topic = config.kafka.events_topic
         self._config = config
         self._graph = graph
-        self._ranker = ranker
         self._metrics = metrics
         self._now = now
         self._loaded = False
@@ -95,9 +92,19 @@ class CorrelatorApp(WorkerApp):
             letters=letters,
             snapshots=snapshots,
             topologies=self._topologies,
-            loader=Loader(config, snapshots, self._topologies, ranker=ranker, warm=warm),
+            loader=Loader(config, snapshots, self._topologies, ranker=ranker),
             metrics=metrics,
             on_topology=self._go_by,
+        )
+        self._announcer = Announcer(
+            config,
+            graph=graph,
+            ranker=ranker,
+            warmth=warmth,
+            correlate=self.correlate,
+            topologies=self._topologies,
+            publisher=self._publisher,
+            now=now,
         )
         self._reader = Reader(config, graph or ServiceGraph.empty(), now if config.worker.clock == "wall" else None)
         self._named_by = (graph or ServiceGraph.empty()).version
@@ -139,7 +146,7 @@ class CorrelatorApp(WorkerApp):
             store=self._topologies,
             leads=self._leads,
             versions=lambda: list(self.correlate.topology_versions().values()),
-            announce=self._announce_everywhere,
+            announce=self._announcer.announce_everywhere,
             spans=spans,
             metrics=self._metrics,
             now=self._now,
@@ -164,8 +171,9 @@ class CorrelatorApp(WorkerApp):
             places = self.consumer.assignment()
             numbers = sorted(place.partition for place in places if self.is_log(place))
             await self.correlate.load(numbers)
-            await self._announce_topology()
-            await self._announce_model()
+            if self._is_refreshed:
+                self._follow(self.correlate.topology_versions().values())
+            await self._announcer.announce()
             self.ingest.positions.clear()
             self.listening.positions.clear()
             self.ingest.assigned_at = wall_clock()
@@ -174,42 +182,6 @@ class CorrelatorApp(WorkerApp):
             # Faust would only log it and read on.
             await self.crash(error)
             raise
-
-    async def _announce_topology(self) -> None:
-        """See that every engine will go by the configured graph, from a place in the log that a replay finds.
-
-        Where the graph is refreshed, the configured one is only there to begin with.
-        """
-        versions = self.correlate.topology_versions()
-        if self._is_refreshed:
-            self._follow(versions.values())
-        if self._graph is not None:
-            begins = {number for number, version in versions.items() if version == ServiceGraph.empty().version}
-            others = {number for number, version in versions.items() if version != self._graph.version}
-            await self._announce(self._graph, begins if self._is_refreshed else others)
-
-    async def _announce_everywhere(self, graph: ServiceGraph) -> None:
-        await self._announce(graph, await self._publisher.partitions(self.log_topic))
-
-    async def _announce(self, graph: ServiceGraph, partitions: Iterable[int]) -> None:
-        """Write into the log that this graph holds from here on."""
-        await self._topologies.publish(graph)
-        await self._write(partitions, lambda at: log.TopologyVersion(at=at, version=graph.version))
-
-    async def _announce_model(self) -> None:
-        """See that every engine will go by the configured model, from a place in the log that a replay finds."""
-        version, document = rankers.version(self._ranker), rankers.document(self._ranker)
-        others = [number for number, known in self.correlate.model_versions().items() if known != version]
-        await self._write(others, lambda at: log.ModelVersion(at=at, version=version, document=msgspec.Raw(document)))
-
-    async def _write(self, partitions: Iterable[int], record: Callable[[int], log.Part]) -> None:
-        """Write a record into partitions of the log, each with its own time; return when that is acknowledged."""
-        times = self.correlate.times()
-        sent = []
-        for partition in sorted(partitions):
-            at = max(self._now() if self._config.worker.clock == "wall" else 0, times.get(partition, 0))
-            sent.append(await self._publisher.send(self.log_topic, log.encode(record(at)), partition=partition, at=at))
-        await asyncio.gather(*sent)
 
     def _follow(self, versions: Iterable[str]) -> None:
         """Name services by a graph that an engine goes by."""
@@ -310,13 +282,13 @@ def create_app(
     graph: ServiceGraph | None,
     metrics: Metrics,
     ranker: Ranker | None = None,
-    warm: Warmth | None = None,
+    warmth: Warmth | None = None,
     now: Callable[[], int] = wall_clock,
 ) -> CorrelatorApp:
     """Build the app; it is started and stopped as any Faust app is."""
     if graph is not None:
         _show_size(metrics, graph)
-    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, warm=warm, now=now)
+    return CorrelatorApp(config, graph=graph, metrics=metrics, ranker=ranker, warmth=warmth, now=now)
 
 
 def _show_size(metrics: Metrics, graph: ServiceGraph) -> None:

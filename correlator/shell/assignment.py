@@ -12,7 +12,6 @@ from correlator import rankers
 from correlator.config import Config
 from correlator.engine.ranking import Ranker
 from correlator.engine.snapshot import Snapshot
-from correlator.engine.warmth import Warmth
 from correlator.errors import ConfigError
 from correlator.partition import Partition, mark
 from correlator.shell.kafka import reader
@@ -35,13 +34,11 @@ class Loader:
         topologies: TopologyStore,
         *,
         ranker: Ranker | None = None,
-        warm: Warmth | None = None,
     ) -> None:
         self._config = config
         self._snapshots = snapshots
         self._topologies = topologies
         self._ranker = ranker
-        self._warm = warm
 
     async def load(self, numbers: Iterable[int]) -> dict[int, Partition]:
         """Return the partitions, each as its newest snapshot left it."""
@@ -57,7 +54,7 @@ class Loader:
                     self._check_graph(number, snapshot)
                     self._check_model(number, snapshot)
                 loaded[number] = Partition(
-                    self._config, self._topologies.graphs, ranker=self._ranker, warm=self._warm, snapshot=snapshot
+                    self._config, self._topologies.graphs, ranker=self._ranker, snapshot=snapshot
                 )
         return loaded
 

@@ -23,6 +23,7 @@ from correlator.config import Config
 from correlator.domain import Feedback, IncidentEvent, Severity, instant_of
 from correlator.engine import snapshot as codec
 from correlator.engine.decisions import REFUSALS, Heard
+from correlator.engine.state import WarmStart
 from correlator.errors import LogError
 from correlator.formats import log
 from correlator.partition import Partition
@@ -293,6 +294,11 @@ class Correlate:
     def model_versions(self) -> Mapping[int, str]:
         """Return which model the log named last for each engine; empty where it named none."""
         return {number: partition.model_version() for number, partition in self._partitions.items()}
+
+    def awaits(self, start: WarmStart, partition: int) -> bool:
+        """Tell whether a scope of a partition of ours is still to hear what it will begin with."""
+        known = self._partitions.get(partition)
+        return known is not None and known.awaits(start)
 
     def times(self) -> Mapping[int, int]:
         """Return the time of each engine."""

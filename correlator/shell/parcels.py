@@ -7,7 +7,6 @@ half a kilobyte and for a hundred. What comes of the messages of one fetch is pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import msgspec
 from aiokafka.partitioner import DefaultPartitioner
@@ -16,6 +15,8 @@ from correlator.formats import log
 
 #: Large enough that the record itself costs little, small enough for the broker's and the producer's batches.
 PARCEL_BYTES = 128 * 1024
+
+_partitioner = DefaultPartitioner()
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,14 +28,22 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-class Parcels:
-    """Packs encoded `Alerts`. Which partition a scope lies in, its key decides, as Kafka's clients have it.
+def place_of(scope: str, partitions: Sequence[int]) -> tuple[bytes, int]:
+    """Return the key of a scope's records and the partition they go to: as Kafka's clients have it, the key decides.
 
     Args:
         partitions: the numbers of the log's partitions in order.
     """
+    key = scope.encode("utf-8", "replace")
+    return key, _partitioner(key, list(partitions), list(partitions))
 
-    _place: ClassVar[DefaultPartitioner] = DefaultPartitioner()
+
+class Parcels:
+    """Packs encoded `Alerts`.
+
+    Args:
+        partitions: the numbers of the log's partitions in order.
+    """
 
     def __init__(self, partitions: Sequence[int]) -> None:
         self._partitions = list(partitions)
@@ -46,8 +55,7 @@ class Parcels:
         """Put one encoded `Alerts`, which arrived `at`, behind all before it."""
         place = self._places.get(scope)
         if place is None:
-            key = scope.encode("utf-8", "replace")
-            place = self._places[scope] = (key, self._place(key, self._partitions, self._partitions))
+            place = self._places[scope] = place_of(scope, self._partitions)
         key, partition = place
         open_ = self._open.get(partition)
         if open_ is not None and open_.size + len(data) > PARCEL_BYTES:

@@ -20,7 +20,7 @@ from correlator.config import Config
 from correlator.engine.ranking import Ranker
 from correlator.engine.warmth import Warmth
 from correlator.errors import CorrelatorError
-from correlator.shell import logs
+from correlator.shell import announcer, logs
 from correlator.shell.app import CorrelatorApp, create_app, wall_clock
 from correlator.shell.http import tls
 from correlator.shell.http.feedback import client_of, feedback_intake_of
@@ -50,8 +50,8 @@ def run(config: Config) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit status, 1 where it failed. The process must end then.
 
     Raises:
-        ConfigError: the topology, the model, a certificate or a secret cannot be used, or the web server's address
-            cannot be had.
+        ConfigError: the topology, the model, the warm start, a certificate or a secret cannot be used, or the web
+            server's address cannot be had.
     """
     logs.set_up()
     graph = topology_file.load(config.worker.topology) if config.worker.topology else None
@@ -61,7 +61,9 @@ def run(config: Config) -> int:
 
         # By policy, since Faust's consumer makes a loop of its own in a thread.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_main(config, graph, ranker, warm.load(config.worker.warm)))
+    warmth = warm.load(config.worker.warm)
+    announcer.check_size(warmth, config)
+    return asyncio.run(_main(config, graph, ranker, warmth))
 
 
 class Process:
@@ -123,7 +125,7 @@ async def _main(config: Config, graph: ServiceGraph | None, ranker: Ranker | Non
                 await stack.enter_async_context(download.running())
             if client is not None:
                 await stack.enter_async_context(client.running())
-        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warm=warmth)
+        process.app = create_app(config, graph=graph, metrics=metrics, ranker=ranker, warmth=warmth)
         return await _serve(process.app, process.stop, started)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from correlator import rankers
 from correlator.config import Config
 from correlator.replay import LogReplay
 from correlator.shell.dump import line
@@ -166,8 +165,7 @@ def _ids(messages: Sequence[ConsumerRecord]) -> tuple[dict[Place, list[str]], li
 def _replay(config: Config, topology: Path, lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
     """Return the incident events of a partition of the log, and the id of every event at its disposition."""
     incidents, assignments = BytesIO(), BytesIO()
-    ranker = rankers.chosen(config.worker.model)
-    run = LogReplay(config, [topology_file.load(topology)], Sinks(incidents, assignments), ranker=ranker)
+    run = LogReplay(config, [topology_file.load(topology)], Sinks(incidents, assignments))
     for number, text in enumerate(lines, start=1):
         run.feed(number, text)
     run.finish()

@@ -28,7 +28,16 @@ class Replica:
     `ready_after` are the seconds from each start to being ready; `failed` the ends that nobody asked for.
     """
 
-    def __init__(self, role: str, number: int, *, config: Path, log: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        role: str,
+        number: int,
+        *,
+        config: Path,
+        log: Path,
+        environ: Mapping[str, str],
+        settings: Sequence[str] = (),
+    ) -> None:
         self.role = role
         self.number = number
         self.ready_after: list[float] = []
@@ -36,6 +45,7 @@ class Replica:
         self._config = config
         self._log = log
         self._environ = environ
+        self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._asked = False
@@ -122,7 +132,8 @@ class Replica:
     async def _spawn(self) -> None:
         (self._port,) = free_ports(1)
         command = [sys.executable, "-m", "correlator", self.role, "--config", str(self._config)]
-        command += ["--set", f"{self.role}.web_port={self._port}"]
+        for setting in (f"{self.role}.web_port={self._port}", *self._settings):
+            command += ["--set", setting]
         with self._log.open("ab") as log:
             log.write(f"-- {self.role} {self.number} starts\n".encode())
             log.flush()

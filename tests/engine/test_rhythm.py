@@ -11,8 +11,7 @@ from correlator.config import EngineConfig
 from correlator.engine import background
 from correlator.engine.engine import Engine
 from correlator.engine.rhythm import PRIOR_COUNT, factor, note, put_off
-from correlator.engine.state import Background, Rhythm
-from correlator.engine.warmth import ScopeWarmth, warmth_of
+from correlator.engine.state import Background, Rhythm, ScopeWarmth, WarmStart
 from tests.engine.drive import START, event, graph_of
 
 HOUR_MS = 3_600_000
@@ -93,11 +92,13 @@ def test_after_a_long_silence_it_begins_anew() -> None:
 
 def test_a_fault_at_night_is_surer_than_the_same_in_office_hours(three_weeks: Background) -> None:
     end = BEGIN + 3 * WEEK_MS
-    warm = warmth_of({"default": ScopeWarmth(until=end, background=three_weeks, habits={})})
+    learned = ScopeWarmth(until=end, background=three_weeks, habits={})
+    start = WarmStart(scope="default", version="three-weeks", learned=learned)
     real = {}
     for hour in (3, 10):
         at = (end + hour * HOUR_MS - START) / 1000
-        engine = Engine(EngineConfig(), graph=graph_of({"s1": ["s0"]}), warm=warm)
+        engine = Engine(EngineConfig(), graph=graph_of({"s1": ["s0"]}))
+        engine.use_warm_start(start, 0)
         for one in (event("s0", "High", at), event("s1", "High", at + 20)):
             list(engine.on_event(one, one.observed_at))
         list(engine.tick(START + round(1000 * at) + 60_000))

@@ -44,7 +44,10 @@ def run(engine: Engine, events: list[AlertEvent]) -> list[IncidentEvent]:
 
 
 def started(warm: Warmth | None = None) -> Engine:
-    return Engine(EngineConfig(), graph=GRAPH, warm=warm)
+    engine = Engine(EngineConfig(), graph=GRAPH)
+    for start in warm.starts() if warm is not None else ():
+        engine.use_warm_start(start, 0)
+    return engine
 
 
 def of_two_weeks() -> Warmth:

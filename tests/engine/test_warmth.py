@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, IncidentEvent, Severity, Status
 from correlator.engine.engine import Engine
@@ -29,7 +31,10 @@ def run(engine: Engine, events: Iterable[AlertEvent]) -> list[IncidentEvent]:
 
 
 def started(warm: Warmth | None = None) -> Engine:
-    return Engine(EngineConfig(), graph=GRAPH, warm=warm)
+    engine = Engine(EngineConfig(), graph=GRAPH)
+    for start in warm.starts() if warm is not None else ():
+        engine.use_warm_start(start, 0)
+    return engine
 
 
 def of_history() -> Warmth:
@@ -68,3 +73,20 @@ def test_other_scopes_start_cold() -> None:
     engine = started(of_history())
     run(engine, [event("api", "Noisy", 60 * DAY, scope="elsewhere")])
     assert engine.state.scopes["elsewhere"].background.total.count < 2
+
+
+def test_a_scope_that_has_begun_is_left_as_it_is() -> None:
+    engine, (start,) = started(), of_history().starts()
+    run(engine, [event("api", "Noisy", 60 * DAY)])
+    before = msgspec.msgpack.encode(engine.state)
+    engine.use_warm_start(start, engine.now)
+    assert msgspec.msgpack.encode(engine.state) == before
+
+
+def test_the_last_that_was_announced_counts_until_the_scope_begins() -> None:
+    engine, (start,) = started(), of_history().starts()
+    for version in ("old", "new"):
+        engine.use_warm_start(msgspec.structs.replace(start, version=version), 0)
+    (told, *_) = run(engine, [event("db", "Crashed", 60 * DAY)])
+    assert told.versions.model == "posterior-2+new"
+    assert not engine.state.warm_starts

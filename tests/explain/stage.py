@@ -80,12 +80,12 @@ class Stage:
 
     def _course(self, listen: Any) -> Course:
         graphs = {graph.version: graph for graph in (self.graph, ServiceGraph.empty())}
-        return Course(self.config, graphs, ranker=rankers.chosen(self.model), warm=None, listen=listen)
+        return Course(self.config, graphs, ranker=rankers.chosen(self.model), listen=listen)
 
 
 def run_events(events: Iterable[AlertEvent], graph: ServiceGraph, config: Config, listen: Any) -> Course:
     """Run parsed events through a course until nothing is pending."""
-    course = Course(config, {graph.version: graph}, ranker=None, warm=None, listen=listen)
+    course = Course(config, {graph.version: graph}, ranker=None, listen=listen)
     steps = [Step(0, log.TopologyVersion(at=0, version=graph.version))]
     steps += [Step(0, log.Alerts(at=event.observed_at, events=[event])) for event in events]
     course.run(steps, sealed=True)

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from correlator import rankers, warm
+from correlator.engine.state import Background, ScopeWarmth, WarmStart
 from correlator.explain.course import Step
 from correlator.explain.sources import from_alerts
 from correlator.explain.values import Explanation, Fate
@@ -67,6 +69,31 @@ def test_the_text_names_the_root_the_tree_and_what_would_turn_it(files: Files) -
 def test_a_dump_of_the_log_is_explained_as_the_alerts_are(files: Files) -> None:
     common = (files.id, "--revision", "1", "--no-changes")
     assert files.explain(*common, "--log", files.dump) == files.explain(*common, "--alerts", files.alerts)
+
+
+def test_what_a_log_names_decides_and_not_the_configuration(files: Files) -> None:
+    at = json.loads(files.dump.read_bytes().splitlines()[0])["timestamp"]
+    plain = log.ModelVersion(at=at, version=rankers.version(None), document=msgspec.Raw(rankers.document(None)))
+    learned = ScopeWarmth(until=at - 86_400_000, background=Background(since=at - 10**9, seen=1), habits={})
+    start = warm.record(WarmStart(scope="default", version="w1", learned=learned), at)
+    first = b"".join(
+        b'{"partition":0,"offset":0,"timestamp":%d,"value":%s}\n' % (at, log.encode(record))
+        for record in (plain, start)
+    )
+    files.dump.write_bytes(first + files.dump.read_bytes())
+    found = msgspec.convert(files.explain(files.id, "--revision", "1", "--log", files.dump), Explanation)
+    assert found.versions.model == f"{rankers.version(None)}+w1"
+    # What would have been otherwise is tried with the same.
+    by_alerts = files.explain(files.id, "--revision", "1", "--alerts", files.alerts, "--model", "none")
+    assert [rival.service for rival in found.rivals] == [rival["service"] for rival in by_alerts["rivals"]]
+    files.run("replay", "--log", files.dump, "--incidents", files.incidents)
+    assert json.loads(files.incidents.read_bytes().splitlines()[0])["versions"]["model"] == found.versions.model
+
+
+def test_a_warm_start_is_for_alerts(files: Files) -> None:
+    for command in (("replay",), ("explain", files.id)):
+        done = correlator(*command, "--log", files.dump, "--warm", files.dump.parent, "--topology", files.topology)
+        assert done.returncode == 2 and b"--warm needs --alerts" in done.stderr
 
 
 def test_the_data_is_of_its_schema_and_says_whether_it_was_published_so(files: Files) -> None:

@@ -20,6 +20,7 @@ RECORDS: list[log.Record] = [
     log.Tick(at=5),
     log.TopologyVersion(at=5, version="abc"),
     log.ModelVersion(at=5, version="abc", document=msgspec.Raw(b'{"coefficients":{"weight":1.0}}')),
+    log.WarmStart(at=5, scope="shop", version="abc", learned=b"\x00\xff"),
     log.Said(
         at=5,
         feedback=Feedback(

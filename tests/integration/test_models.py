@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from correlator import rankers
+from correlator import rankers, warm
 from correlator.devkafka import Broker
-from correlator.replay import LogReplay
+from correlator.replay import LogReplay, Replay
 from correlator.sinks import Sinks
+from models.artifact import Provenance
 from tests.integration.workers import World, chain_topology, storm, wait_for, without_repeats
 
 SHIPPED = rankers.version(rankers.chosen(rankers.SHIPPED))
@@ -28,14 +29,18 @@ def world(kafka: Broker, tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def announced(world: World) -> dict[int, list[str]]:
-    """Return the models that each partition of the log names, one after the other."""
+def named(world: World, kind: str) -> dict[int, list[str]]:
+    """Return the versions of a kind that each partition of the log names, one after the other."""
     found: dict[int, list[str]] = defaultdict(list)
     for line in world.dump(world.config.kafka.events_topic):
         record = json.loads(line)
-        if record["value"]["type"] == "model":
+        if record["value"]["type"] == kind:
             found[record["partition"]].append(record["value"]["version"])
     return found
+
+
+def announced(world: World) -> dict[int, list[str]]:
+    return named(world, "model")
 
 
 def replayed(world: World) -> list[bytes]:
@@ -78,3 +83,23 @@ def test_a_model_reaches_every_partition_in_order_and_every_replay(world: World)
     world.wait_done()
     assert announced(world) == {0: [SHIPPED, PLAIN], 1: [SHIPPED, PLAIN]}
     assert sorted(replayed(world)) == sorted(without_repeats(told + world.incidents()))
+
+
+def test_scopes_begin_warm_and_so_they_do_in_every_replay(world: World, tmp_path: Path) -> None:
+    history = Replay(world.config, world.graph, Sinks())
+    for number, line in enumerate(storm(faults=6, scopes=SCOPES), start=1):
+        history.feed(number, line)
+    history.finish()
+    learned = history.learned()
+    warm.save(learned, Provenance(data=[], command="", code_version=""), tmp_path / "warm")
+
+    world.start(f"worker.warm={tmp_path / 'warm'}").wait_ready()
+    assert sum(map(len, named(world, "warm").values())) == len(SCOPES)
+    world.play(list(storm(faults=2, scopes=(*SCOPES, "new"), start=1_700_004_000)))
+    world.wait_done()
+    told = world.incidents()
+    warmed = dict.fromkeys(SCOPES, f"{SHIPPED}+{learned.version}")
+    assert {(event["scope"], event["versions"]["model"]) for event in map(json.loads, told)} == {
+        *warmed.items(), ("new", SHIPPED)
+    }  # fmt: skip
+    assert sorted(replayed(world)) == sorted(without_repeats(told))

@@ -124,6 +124,22 @@ def test_a_worker_that_joins_and_one_that_dies_lose_nothing(make: Make, tmp_path
     assert len(opened) >= len(scopes) * 60
 
 
+def test_a_worker_beyond_the_partitions_stands_by_and_takes_over(world: World) -> None:
+    workers = [world.start().wait_ready() for _ in range(2)]
+    lines = list(storm())
+    half = len(lines) // 2
+    world.play(lines[:half], finish=False)
+    wait_for(world.incidents, "the first incident")
+    applied = [worker.metric("correlator_events_applied_total") for worker in workers]
+    assert sorted(applied)[0] == 0 < sorted(applied)[1]
+    standby = workers[applied.index(0)]
+    workers[1 - applied.index(0)].kill()
+    world.play(lines[half:])
+    wait_for(lambda: standby.metric("correlator_events_applied_total") > 0, "the standby takes over")
+    world.wait_done()
+    assert without_repeats(world.incidents()) == world.expected_of_log()
+
+
 # -- each of these closes a trap of the libraries ---------------------------------------------------------------
 
 

@@ -7,16 +7,17 @@ import struct
 
 import msgspec
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator import rankers
+from correlator import rankers, warm
 from correlator.config import Config
 from correlator.domain import AlertEvent, Severity, Status
 from correlator.engine import snapshot as codec
 from correlator.engine.decisions import Output
 from correlator.engine.snapshot import Snapshot
-from correlator.engine.state import State
+from correlator.engine.state import Background, ScopeWarmth, State, WarmStart
 from correlator.errors import LogError, SnapshotError
 from correlator.formats import log
 from correlator.partition import Partition
@@ -31,6 +32,9 @@ GRAPH = ServiceGraph(
     )
 )
 GRAPHS = {graph.version: graph for graph in (GRAPH, ServiceGraph.empty())}
+WARM = WarmStart(
+    scope="a", version="w1", learned=ScopeWarmth(until=START - 90_000_000, background=Background(seen=7), habits={})
+)
 MODELS = {rankers.version(ranker): rankers.document(ranker) for ranker in (rankers.chosen(rankers.SHIPPED), None)}
 
 events = st.builds(
@@ -57,7 +61,7 @@ steps = st.tuples(
     st.one_of(
         st.lists(events, min_size=1, max_size=6),
         st.none(),
-        st.sampled_from(sorted([*GRAPHS, *MODELS])),
+        st.sampled_from(sorted([*GRAPHS, *MODELS, WARM.version])),
     ),
 )
 
@@ -72,6 +76,8 @@ def records(drawn: list[tuple[int, list[AlertEvent] | str | None]]) -> list[log.
             made.append(log.Tick(at=at))
         elif isinstance(what, str) and what in MODELS:
             made.append(log.ModelVersion(at=at, version=what, document=msgspec.Raw(MODELS[what])))
+        elif what == WARM.version:
+            made.append(warm.record(WARM, at))
         elif isinstance(what, str):
             made.append(log.TopologyVersion(at=at, version=what))
         else:
@@ -134,6 +140,19 @@ def test_a_model_that_this_version_cannot_use_is_refused_and_the_one_before_stay
     with pytest.raises(LogError, match="horoscope"):
         run(partition, [log.ModelVersion(at=START, version="y", document=strange)], 1)
     assert partition.model_version() == partition.engine.ranker.version == rankers.version(shipped)
+
+
+def test_a_warm_start_comes_back_from_the_log_as_it_was_and_damage_is_refused() -> None:
+    record = warm.record(WARM, START)
+    assert warm.of_record(record) == WARM
+    partition = Partition(Config(), GRAPHS)
+    assert partition.awaits(WARM)
+    for damaged in (b"", b"no compressed data", record.learned[:-3], zstandard.compress(b"\x01")):
+        with pytest.raises(LogError, match="warm start"):
+            run(partition, [msgspec.structs.replace(record, learned=damaged)], 0)
+    run(partition, [record], 1)
+    assert not partition.awaits(WARM)
+    assert partition.awaits(msgspec.structs.replace(WARM, version="w2"))
 
 
 def test_the_offset_is_read_without_the_rest() -> None:
