@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from correlator.access import heed_errors
 from correlator.domain import IncidentEvent
 from correlator.pager.connection import Outage, pause
 from correlator.pager.courier import Channel, Clock, Courier
@@ -152,6 +153,7 @@ class Intake:
         )
         try:
             await consumer.start()
+            heed_errors(consumer._coordinator)
             await self._probe(consumer)
             reading = _Reading(self, consumer)
             consumer.subscribe([self.topic], listener=reading)

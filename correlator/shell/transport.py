@@ -15,6 +15,7 @@ from aiokafka.errors import IllegalGenerationError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from correlator.access import heed_errors
 from correlator.shell.bulk import BulkConsumer
 
 #: An outage is waited out: nothing is lost meanwhile, and a new worker could only wait, too. A worker for which alone
@@ -57,7 +58,7 @@ _LONG_POLL_MS = 50
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The client of a consumer, its commits fenced."""
+    """The client of a consumer: its commits fenced, the errors of its group heard."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -67,7 +68,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the client."""
         await super().on_start()
-        fence_commits(self._ensure_consumer()._coordinator)
+        coordinator = self._ensure_consumer()._coordinator
+        fence_commits(coordinator)
+        heed_errors(coordinator)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; say no where some of it is not assigned any more: Faust leaves that out and says yes."""
+        return all(place in self.assignment() for place in offsets) and bool(await super()._commit(offsets))
 
 
 class SeekingConsumer(BulkConsumer):

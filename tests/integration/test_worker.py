@@ -251,7 +251,7 @@ def test_by_the_wall_clock_time_goes_on_by_itself(make: Make, tmp_path: Path) ->
     opened = json.loads(wait_for(world.incidents, "the incident is opened")[0])
     assert opened["action"] == "opened"
     records = [json.loads(line)["value"] for line in world.dump(world.config.kafka.events_topic)]
-    assert {record["type"] for record in records} <= {"topology", "tick", "alerts", "batch"}
+    assert {record["type"] for record in records} <= {"topology", "model", "tick", "alerts", "batch"}
     assert "tick" in {record["type"] for record in records}
     parts = [part for record in records for part in record.get("records", [record])]
     assert all(part["at"] < years_ahead for part in parts)

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalGenerationError
 from faust.types import TP
 
-from correlator.shell.transport import SeekingConsumer, WorkerApp, fence_commits
+from correlator.shell.transport import ConsumerThread, SeekingConsumer, WorkerApp, fence_commits
 
 PLACE = TP("log", 0)
 RAW = TP("raw", 0)
@@ -149,6 +149,31 @@ async def test_a_commit_is_not_made_in_the_name_of_a_generation_that_was_joined_
     await timely.commit_offsets(object(), {RAW: 9})
     assert late.attempts == []
     assert timely.attempts == [4]
+
+
+class Thread(ConsumerThread):
+    """The thread behind a consumer without its client: the log's partition alone is assigned."""
+
+    def __init__(self) -> None:
+        self.tp_last_committed_at = {}
+        self.committed: list[Mapping[Any, Any]] = []
+
+    def assignment(self) -> set[TP]:
+        return {PLACE}
+
+    def _ensure_consumer(self) -> Any:
+        return self
+
+    async def commit(self, offsets: Mapping[Any, Any]) -> bool:
+        self.committed.append(offsets)
+        return True
+
+
+async def test_a_commit_of_what_is_revoked_is_none() -> None:
+    thread = Thread()
+    assert await thread._commit({PLACE: 45})
+    assert not await thread._commit({PLACE: 46, RAW: 9})
+    assert len(thread.committed) == 1
 
 
 async def test_the_floor_is_what_the_broker_has_taken_also_while_partitions_are_revoked() -> None:
