@@ -166,6 +166,10 @@ class FormatPaths(_Section):
     ends_at: PathTexts = ()
     summary: PathTexts = ()
     scope: PathTexts = ()
+    #: Where a human reads more; the last is the sender's own page of the alert.
+    runbook_url: PathTexts = ()
+    dashboard_url: PathTexts = ()
+    url: PathTexts = ()
     id: PathTexts = ()
     caller: PathTexts = ()
     callee: PathTexts = ()

@@ -69,6 +69,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     source: str = ""
     summary: str = ""
     labels: dict[str, str] = {}
+    links: dict[str, str] = {}  # where a human reads more: kind (`runbook`, `dashboard`, `source`) -> address
 
 
 class Disposition(StrEnum):
@@ -145,6 +146,14 @@ class AlertCounts(msgspec.Struct, frozen=True, kw_only=True):
     sample: list[AlertSample]
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a human reads more, by the word of an alert: `runbook`, `dashboard`, or `source`, the sender's own page."""
+
+    kind: str
+    url: str
+    alert: str
+
+
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision depended on, so that it can be reproduced."""
 
@@ -172,6 +181,7 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
     blast_radius: list[str]
     alerts: AlertCounts
     changes: list[dict[str, str]]
+    links: list[Link] = []  # of the alerts at the root cause, of each kind the first
     merged_into: str | None
     split_from: str | None = None  # the incident that its alerts were told of in before
     started_at: str

@@ -11,6 +11,7 @@ from correlator.domain import (
     Candidate,
     Evidence,
     IncidentEvent,
+    Link,
     Owner,
     RootCause,
     Status,
@@ -57,6 +58,7 @@ def event(
         blast_radius=graph.blast_radius(root.service, limit=_BLAST_RADIUS),
         alerts=alerts,
         changes=_changes(scope, [root.service, *services]),
+        links=_links([node for node in members if node.service == root.service]),
         merged_into=incident.merged_into if action is Action.MERGED else None,
         split_from=incident.split_from or None,
         started_at=rfc3339(incident.started_at),
@@ -163,6 +165,16 @@ def _root_cause(incident: Incident, members: Sequence[Node]) -> RootCause:
     )
 
 
+def _links(own: Sequence[Node]) -> list[Link]:
+    """Return the first link of each kind among the alerts at the root cause, which is told by the first of them."""
+    found: dict[str, Link] = {}
+    for node in own:
+        for name, links in node.links.items():
+            for kind, url in links.items():
+                found.setdefault(kind, Link(kind=kind, url=url, alert=name))
+    return [found[kind] for kind in sorted(found)]
+
+
 def _title(root: RootCause, alerts: int, services: int) -> str:
     what = root.alert or "no alert of its own"
     count = f"{alerts} alert{'s' * (alerts != 1)} on {services} service{'s' * (services != 1)}"
@@ -201,6 +213,7 @@ def _changes(scope: Scope, services: Sequence[str]) -> list[dict[str, str]]:
             "summary": change.summary,
             "at": rfc3339(change.started_at),
         }
+        | ({"url": change.url} if change.url else {})
         for name in services
         for change in scope.changes.get(name, ())
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
 
 import msgspec
 
@@ -12,6 +13,7 @@ from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Edge, Severity
 from correlator.errors import InputError
 from correlator.formats.alert import SUMMARY_NAMES, ParsedAlert, severity_of
+from correlator.formats.links import LINK_NAMES
 from correlator.formats.reading import Read
 from correlator.formats.redaction import MASK, Literal, Redaction
 from topology.graph import ServiceGraph
@@ -25,6 +27,7 @@ _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 #: What begins the service of an alert that names none.
 NAMELESS = "unknown:"
 
+_LINKS_SIZE = 10_000  # links, of which many alerts have the same
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
 
@@ -55,6 +58,7 @@ class Namer:
         self._volatile = frozenset(config.volatile_labels)
         self._severities = {word.lower(): Severity(severity) for word, severity in config.severities.items()}
         self._cache: dict[object, _Name] = {}
+        self._shown: dict[tuple[str, str], bool] = {}
 
     def are_clean(self, reads: Iterable[Read]) -> bool:
         """Tell that ids and summaries of a message's alerts hold nothing that must not be seen; in doubt, they may."""
@@ -116,7 +120,29 @@ class Namer:
             edge=name.edge,
             source=alert.source,
             summary=summary[:500],
+            links=self._links(alert.links, name.secrets) if alert.links else {},
         )
+
+    def _links(self, links: Mapping[str, str], secrets: Sequence[Literal]) -> dict[str, str]:
+        """Return the links in which nothing must be hidden: without it, they would lead nowhere."""
+        return {
+            kind: url
+            for kind, url in links.items()
+            if self._is_shown(kind, url) and not any(value in url or value in unquote(url) for value, _ in secrets)
+        }
+
+    def _is_shown(self, kind: str, url: str) -> bool:
+        try:
+            return self._shown[kind, url]
+        except KeyError:
+            if len(self._shown) >= _LINKS_SIZE:
+                self._shown.clear()
+            names = (kind, *LINK_NAMES[kind])
+            found = not any(self._redaction.action(name) for name in names) and all(
+                self._redaction.text(text) == text for text in (url, unquote(url))
+            )
+            self._shown[kind, url] = found
+            return found
 
     def _derive(self, alert: ParsedAlert) -> _Name:
         """Name and identify an alert by what its sender sent; tell of it what may be seen."""
