@@ -69,6 +69,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     source: str = ""
     summary: str = ""
     labels: dict[str, str] = {}
+    unreachable: bool = False  # its sender knows that something it depends on is down
     links: dict[str, str] = {}  # where a human reads more: kind (`runbook`, `dashboard`, `source`) -> address
 
 

@@ -120,6 +120,7 @@ class Namer:
             edge=name.edge,
             source=alert.source,
             summary=summary[:500],
+            unreachable=alert.unreachable,
             links=self._links(alert.links, name.secrets) if alert.links else {},
         )
 
