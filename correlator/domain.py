@@ -67,6 +67,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     entity: str | None = None
     edge: Edge | None = None
     source: str = ""
+    named_by: str = ""  # what named the service: `sender`, `label:` and which, `call`, `entity`, `nothing`
     summary: str = ""
     labels: dict[str, str] = {}
     unreachable: bool = False  # its sender knows that something it depends on is down

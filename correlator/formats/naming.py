@@ -35,6 +35,7 @@ class _Name(msgspec.Struct, frozen=True, gc=False):
     name: str
     service: str
     known: bool
+    rule: str
     scope: str
     fingerprint: str
     instance: str
@@ -109,6 +110,7 @@ class Namer:
             name=name.name,
             service=name.service,
             known_service=name.known,
+            named_by=name.rule,
             fingerprint=name.fingerprint,
             instance=name.instance,
             starts_at=min(alert.starts_at, observed_at),
@@ -149,7 +151,7 @@ class Namer:
         """Name and identify an alert by what its sender sent; tell of it what may be seen."""
         edge = alert.edge or self._edge(alert.labels)
         entity = alert.entity or _first(alert.labels, self._config.entity_labels)
-        service, known = self._service(alert, edge, entity)
+        service, known, rule = self._service(alert, edge, entity)
         fingerprint = alert.fingerprint or self._fingerprint(alert, service)
         severity = self._severity(alert.labels)
         instance = alert.instance or ("" if alert.fingerprint else self._instance(alert))
@@ -158,7 +160,7 @@ class Namer:
         if labels is not alert.labels:
             edge = alert.edge or self._edge(labels)
             entity = alert.entity or _first(labels, self._config.entity_labels)
-            service, known = self._service(msgspec.structs.replace(alert, labels=labels), edge, entity)
+            service, known, rule = self._service(msgspec.structs.replace(alert, labels=labels), edge, entity)
         scope = alert.scope or "/".join(labels[key] for key in self._config.scope_labels if key in labels) or "default"
 
         name = self._redaction.text(alert.name, secrets)
@@ -170,6 +172,7 @@ class Namer:
             name=name if name.strip() else MASK,
             service=service if known else kept_apart(service),
             known=known,
+            rule=rule,
             scope=kept_apart(scope),
             fingerprint=kept_apart(fingerprint),
             instance=kept_apart(instance),
@@ -184,18 +187,20 @@ class Namer:
         volatile = sorted((key, value) for key, value in alert.labels.items() if key in self._volatile)
         return _digest([alert.entity or "", *(part for pair in volatile for part in pair)])
 
-    def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
+    def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool, str]:
+        """Return the service, whether the graph knows it, and the rule that named it."""
         if alert.service:
             known = self._known(alert.service)
-            return known or alert.service, known is not None
-        named = [labelled for key in self._config.service_labels if (labelled := alert.labels.get(key))]
-        guesses = [*named, *([edge.callee] if edge else []), *([entity] if entity else [])]
-        for guess in guesses:
+            return known or alert.service, known is not None, "sender"
+        named = [(f"label:{key}", name) for key in self._config.service_labels if (name := alert.labels.get(key))]
+        guesses = [*named, *([("call", edge.callee)] if edge else []), *([("entity", entity)] if entity else [])]
+        for rule, guess in guesses:
             if (service := self._known(guess)) is not None:
-                return service, True
+                return service, True, rule
         if named:
-            return _POD_SUFFIX.sub("", named[0]), False
-        return f"{NAMELESS}{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
+            rule, name = named[0]
+            return _POD_SUFFIX.sub("", name), False, rule
+        return f"{NAMELESS}{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False, "nothing"
 
     def _known(self, name: str) -> str | None:
         """Return the service of the graph that a name stands for, however it is spelled."""

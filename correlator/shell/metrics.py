@@ -78,6 +78,12 @@ class Metrics:
             ["source", "field"],
             registry=registry,
         )
+        self.named = Counter(
+            "correlator_alerts_named",
+            "Firings by the rule that named their service, and whether the dependency graph knows it.",
+            ["source", "rule", "known"],
+            registry=registry,
+        )
         self.invalid = Counter(
             "correlator_alerts_invalid", "Alert events that nobody could use.", ["reason"], registry=registry
         )

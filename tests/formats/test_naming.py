@@ -75,6 +75,24 @@ def test_the_service_is_found_in_the_order_of_the_rules(fields: dict[str, Any], 
     assert (event.service, event.known_service) == (service, known)
 
 
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"service": "billing", "labels": {"app": "cart"}}, "sender"),
+        ({"labels": {"service": "exporter", "app": "db"}}, "label:app"),
+        ({"labels": {"service": "exporter", "app": "thing"}}, "label:service"),
+        ({"labels": {"service": "exporter", "source": "web", "destination": "shopping-cart"}}, "call"),
+        ({"entity": "web->cart"}, "call"),
+        ({"labels": {"service": "exporter", "instance": "10.0.0.7:5432"}}, "entity"),
+        ({"labels": {"pod": "cart-7d9c6b5f4-x2x9z"}}, "entity"),
+        ({"entity": "stray-7d9c6b5f4-x2x9z"}, "nothing"),
+        ({}, "nothing"),
+    ],
+)
+def test_which_rule_named_the_service_is_told(fields: dict[str, Any], rule: str) -> None:
+    assert named(**fields).named_by == rule
+
+
 def test_the_configured_labels_are_asked_in_their_order() -> None:
     labels = {"team_service": "db", "service": "cart"}
     assert named(NamingConfig(service_labels=("team_service", "service")), labels=labels).service == "db"
