@@ -71,6 +71,8 @@ class NamingConfig(_Section):
     )
     entity_labels: tuple[str, ...] = ("pod", "instance", "host", "node", "container")
     scope_labels: tuple[str, ...] = ()
+    #: Labels that name the team, for services whose owner the dependency graph does not know.
+    team_labels: tuple[str, ...] = ("team",)
     severity_labels: tuple[str, ...] = ("severity", "priority", "level")
     #: Words in those labels beside the common ones, in any case; what one of them says of a common word stands.
     severities: dict[str, SeverityWord] = {}

@@ -67,6 +67,7 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     entity: str | None = None
     edge: Edge | None = None
     source: str = ""
+    team: str = ""  # whose it is, by its own word
     named_by: str = ""  # what named the service: `sender`, `label:` and which, `call`, `entity`, `nothing`
     summary: str = ""
     labels: dict[str, str] = {}
@@ -228,6 +229,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     source: FeedbackSource
     id: str
     to: str | None = None  # reassign: the owner, team or user
+    to_person: bool = False  # reassign: that is a person, of whatever team
     root: str | None = None  # wrong_root: the right service
     into: str | None = None  # merge: the incident it belongs to
     services: list[str] = []  # split: the services whose alerts are another incident

@@ -65,6 +65,7 @@ def add(node: Node, alert: Alert, event: AlertEvent, *, flapping: bool, mentions
     node.onset_at = min(node.onset_at, event.starts_at)
     if len(node.members) < _MAX_MEMBERS:
         node.members[alert.fingerprint] = None
+    node.team = node.team or event.team
     _count(node.names, alert.name)
     _count(node.kinds, alert.kind)
     if event.links and alert.name not in node.links and len(node.links) < _MAX_LINKED:
@@ -125,6 +126,7 @@ def divide(node: Node, leaving: Mapping[str, Alert], key: int, alerts: Mapping[s
         steady=min(node.steady, len(leaving)),
         mentions=list(node.mentions),
         callers={},
+        team=node.team,
         incident=node.incident,
         frozen=node.frozen,
         due_at=node.due_at,

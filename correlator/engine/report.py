@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from correlator.domain import (
     Action,
@@ -38,7 +38,7 @@ def event(
     now: int,
 ) -> IncidentEvent:
     """Write the whole current state of an incident."""
-    members = sorted((scope.nodes[key] for key in incident.nodes), key=lambda node: (node.onset_at, node.id))
+    members = members_of(incident, scope)
     alerts = _alerts(members, scope, incident)
     services = incident.told_services
     root = _root_cause(incident, members)
@@ -53,7 +53,7 @@ def event(
         summary=_summary(root, services) + (f" {incident.note}" if incident.note else "") + skew.told(scope, members),
         scope=scope.name,
         root_cause=root,
-        owner=owner(incident, graph),
+        owner=owner(incident, graph, members),
         services=services[:_SERVICES],
         blast_radius=graph.blast_radius(root.service, limit=_BLAST_RADIUS),
         alerts=alerts,
@@ -67,6 +67,11 @@ def event(
         published_at=rfc3339(now),
         versions=versions,
     )
+
+
+def members_of(incident: Incident, scope: Scope) -> list[Node]:
+    """Return the nodes of an incident, the earliest first."""
+    return sorted((scope.nodes[key] for key in incident.nodes), key=lambda node: (node.onset_at, node.id))
 
 
 def candidate(root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
@@ -197,12 +202,15 @@ def _summary(root: RootCause, services: Sequence[str]) -> str:
     return f"{sure}.{rival}{reach}"
 
 
-def owner(incident: Incident, graph: ServiceGraph) -> Owner | None:
-    """Return whose incident it is: of whom an operator gave it to, else of the owner of its root."""
+def owner(incident: Incident, graph: ServiceGraph, members: Iterable[Node]) -> Owner | None:
+    """Return whose incident it is: whom an operator gave it to, the owner of its root, the team its alerts name."""
     if incident.team:
         return Owner(team=incident.team, route=incident.route or None)
     known = graph.service(incident.root)
-    return Owner(team=known.owner) if known is not None and known.owner else None
+    if known is not None and known.owner:
+        return Owner(team=known.owner)
+    team = next((node.team for node in members if node.team and node.service == incident.root), "")
+    return Owner(team=team) if team else None
 
 
 def _changes(scope: Scope, services: Sequence[str]) -> list[dict[str, str]]:

@@ -27,6 +27,7 @@ _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 #: What begins the service of an alert that names none.
 NAMELESS = "unknown:"
 
+_LONGEST_TEAM = 100
 _LINKS_SIZE = 10_000  # links, of which many alerts have the same
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
@@ -42,6 +43,7 @@ class _Name(msgspec.Struct, frozen=True, gc=False):
     edge: Edge | None
     entity: str | None
     severity: Severity  # by its labels
+    team: str  # by its labels
     secrets: tuple[Literal, ...]  # of its labels, for its texts to be searched for
 
 
@@ -121,6 +123,7 @@ class Namer:
             entity=name.entity,
             edge=name.edge,
             source=alert.source,
+            team=name.team,
             summary=summary[:500],
             unreachable=alert.unreachable,
             links=self._links(alert.links, name.secrets) if alert.links else {},
@@ -180,6 +183,7 @@ class Namer:
             and Edge(caller=kept_apart(self._canonical(edge.caller)), callee=kept_apart(self._canonical(edge.callee))),
             entity=(self._redaction.text(entity, secrets) or None) if entity else entity,
             severity=severity,
+            team=self._redaction.text(_first(labels, self._config.team_labels) or "", secrets)[:_LONGEST_TEAM],
             secrets=secrets,
         )
 

@@ -227,6 +227,13 @@ def test_a_label_without_a_word_for_a_severity_leaves_it_to_the_next() -> None:
     assert named(NamingConfig(severities={"odd": "unknown"}), labels=labels).severity is Severity.UNKNOWN
 
 
+def test_the_team_comes_from_the_configured_labels() -> None:
+    assert named(labels={"team": "storage", "owner": "ann"}).team == "storage"
+    assert named(NamingConfig(team_labels=("squad", "owner")), labels={"team": "x", "owner": "core"}).team == "core"
+    assert named(labels={"owner": "core"}).team == named().team == ""
+    assert len(named(labels={"team": "x" * 1000}).team) == 100
+
+
 def test_the_scope_is_stated_or_comes_from_the_configured_labels() -> None:
     config = NamingConfig(scope_labels=("tenant", "region"))
     assert named(config, labels={"region": "eu", "tenant": "acme"}).scope == "acme/eu"

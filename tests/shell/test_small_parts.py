@@ -330,3 +330,10 @@ def test_firings_are_counted_by_the_rule_that_named_their_service() -> None:
         ("prometheus", "label:service", "no"): 1,
         ("prometheus", "nothing", "no"): 1,
     }
+
+
+def test_teams_that_alerts_name_are_no_more_labels_than_a_metric_bears() -> None:
+    metrics = Metrics(CollectorRegistry())
+    words = [metrics.team_word(f"team-{number}") for number in range(1_100)]
+    assert words == [*(f"team-{number}" for number in range(1_000)), *["other"] * 100]
+    assert metrics.team_word("team-7") == "team-7"
