@@ -19,7 +19,7 @@ from correlator.formats import sns
 from correlator.formats.alert import ParsedAlert, identity, label_pairs, labels_of, severity_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
-from correlator.formats.links import links_of
+from correlator.formats.links import MAX_URL_CHARACTERS, links_of
 
 _STATES = {
     "ALARM": Status.FIRING,
@@ -199,7 +199,7 @@ def _alert(
         fingerprint=arn or identity("cloudwatch", str(labels["account"] or ""), str(labels["region"] or ""), name),
         labels=labels_of(labels) | dimensions,
         summary=description or reason or name,
-        links=links_of({}, source=_page(arn)),
+        links=links_of({}, source=_page(arn) if arn and len(arn) <= MAX_URL_CHARACTERS else None),
     )
 
 
@@ -223,9 +223,9 @@ def _severity(name: str) -> Severity | None:
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def _page(arn: str | None) -> str | None:
+def _page(arn: str) -> str | None:
     """Return the address of an alarm in the console; None for what stands in no region of the public cloud."""
-    match = _ARN.fullmatch(arn or "")
+    match = _ARN.fullmatch(arn)
     if match is None:
         return None
     region, name = match.groups()

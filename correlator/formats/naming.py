@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 import msgspec
@@ -129,8 +129,16 @@ class Namer:
             links=self._links(alert.links, name.secrets) if alert.links else {},
         )
 
-    def _links(self, links: Mapping[str, str], secrets: Sequence[Literal]) -> dict[str, str]:
+    def _links(self, links: dict[str, str], secrets: Sequence[Literal]) -> dict[str, str]:
         """Return the links in which nothing must be hidden: without it, they would lead nowhere."""
+        known = self._shown
+        if not secrets:
+            # Nearly always the same as ever: this is done for every alert.
+            for link in links.items():
+                if not known.get(link):
+                    break
+            else:
+                return links
         return {
             kind: url
             for kind, url in links.items()
@@ -138,17 +146,15 @@ class Namer:
         }
 
     def _is_shown(self, kind: str, url: str) -> bool:
-        try:
-            return self._shown[kind, url]
-        except KeyError:
+        found = self._shown.get((kind, url))
+        if found is None:
             if len(self._shown) >= _LINKS_SIZE:
                 self._shown.clear()
             names = (kind, *LINK_NAMES[kind])
-            found = not any(self._redaction.action(name) for name in names) and all(
+            found = self._shown[kind, url] = not any(map(self._redaction.action, names)) and all(
                 self._redaction.text(text) == text for text in (url, unquote(url))
             )
-            self._shown[kind, url] = found
-            return found
+        return found
 
     def _derive(self, alert: ParsedAlert) -> _Name:
         """Name and identify an alert by what its sender sent; tell of it what may be seen."""

@@ -61,6 +61,12 @@ def test_whatever_a_sender_writes_is_a_whole_address_or_none(text: str) -> None:
     assert address(found) == found
 
 
+def test_what_is_no_text_or_too_long_for_an_address_is_passed_over() -> None:
+    odd = {"runbook": ["https://r/1"], "runbook_url": {"a": 1}, "dashboard": True, "dashboard_url": "x" * 1_000_000}
+    assert links_of(odd, source=7) == {}
+    assert links_of(odd, runbook="https://r/2") == {"runbook": "https://r/2"}
+
+
 def test_the_first_name_that_holds_an_address_counts() -> None:
     assert links_of({"runbook_url": "todo", "runbook": "https://r/1", "dashboard": 7}) == {"runbook": "https://r/1"}
     fields = {"runbook_url": "https://r/2", "dashboard_url": "https://d/annotated"}
