@@ -71,6 +71,8 @@ class NamingConfig(_Section):
     )
     entity_labels: tuple[str, ...] = ("pod", "instance", "host", "node", "container")
     scope_labels: tuple[str, ...] = ()
+    #: Labels that name the team, for services whose owner the dependency graph does not know.
+    team_labels: tuple[str, ...] = ("team",)
     severity_labels: tuple[str, ...] = ("severity", "priority", "level")
     #: Words in those labels beside the common ones, in any case; what one of them says of a common word stands.
     severities: dict[str, SeverityWord] = {}
@@ -166,6 +168,10 @@ class FormatPaths(_Section):
     ends_at: PathTexts = ()
     summary: PathTexts = ()
     scope: PathTexts = ()
+    #: Where a human reads more; the last is the sender's own page of the alert.
+    runbook_url: PathTexts = ()
+    dashboard_url: PathTexts = ()
+    url: PathTexts = ()
     id: PathTexts = ()
     caller: PathTexts = ()
     callee: PathTexts = ()
@@ -293,6 +299,16 @@ class HttpConfig(_Section):
     tls_key_file: Path | None = None
     #: Certificates of the authority that signed those of clients; whoever sends alerts then needs one.
     tls_client_ca_file: Path | None = None
+    #: Name of the environment variable with the secret with which Grafana signs what it posts to `/webhooks/grafana`,
+    #: or several, one a line; whoever posts there must then sign, and needs no token.
+    grafana_secret_env: str | None = None
+    #: File of such secrets, one a line; read again when it changes.
+    grafana_secret_file: Path | None = None
+    #: The header in which Grafana was told to send the time that it signs too.
+    grafana_timestamp_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None
+    #: The same of Sentry: the client secret of the integration, for `/webhooks/sentry`.
+    sentry_secret_env: str | None = None
+    sentry_secret_file: Path | None = None
     #: What comes as of Amazon SNS must bear its signature.
     sns_signatures: bool = False
     #: ARNs of the topics that may send; all if empty. Anybody's topic has its messages signed.
@@ -316,6 +332,12 @@ class HttpConfig(_Section):
             raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
         if self.token_env is not None and self.token_file is not None:
             raise ValueError("give token_env or token_file, not both")
+        if self.grafana_secret_env is not None and self.grafana_secret_file is not None:
+            raise ValueError("give grafana_secret_env or grafana_secret_file, not both")
+        if self.sentry_secret_env is not None and self.sentry_secret_file is not None:
+            raise ValueError("give sentry_secret_env or sentry_secret_file, not both")
+        if self.grafana_timestamp_header is not None and not (self.grafana_secret_env or self.grafana_secret_file):
+            raise ValueError("grafana_timestamp_header needs grafana_secret_env or grafana_secret_file")
         if not self.sns_signatures and (self.sns_topics or self.sns_certificate_file is not None):
             raise ValueError("sns_topics and sns_certificate_file need sns_signatures")
         return self

@@ -67,8 +67,12 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     entity: str | None = None
     edge: Edge | None = None
     source: str = ""
+    team: str = ""  # whose it is, by its own word
+    named_by: str = ""  # what named the service: `sender`, `label:` and which, `call`, `entity`, `nothing`
     summary: str = ""
     labels: dict[str, str] = {}
+    unreachable: bool = False  # its sender knows that something it depends on is down
+    links: dict[str, str] = {}  # where a human reads more: kind (`runbook`, `dashboard`, `source`) -> address
 
 
 class Disposition(StrEnum):
@@ -145,6 +149,14 @@ class AlertCounts(msgspec.Struct, frozen=True, kw_only=True):
     sample: list[AlertSample]
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a human reads more, by the word of an alert: `runbook`, `dashboard`, or `source`, the sender's own page."""
+
+    kind: str
+    url: str
+    alert: str
+
+
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision depended on, so that it can be reproduced."""
 
@@ -172,6 +184,7 @@ class IncidentEvent(msgspec.Struct, frozen=True, kw_only=True):
     blast_radius: list[str]
     alerts: AlertCounts
     changes: list[dict[str, str]]
+    links: list[Link] = []  # of the alerts at the root cause, of each kind the first
     merged_into: str | None
     split_from: str | None = None  # the incident that its alerts were told of in before
     started_at: str
@@ -216,6 +229,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     source: FeedbackSource
     id: str
     to: str | None = None  # reassign: the owner, team or user
+    to_person: bool = False  # reassign: that is a person, of whatever team
     root: str | None = None  # wrong_root: the right service
     into: str | None = None  # merge: the incident it belongs to
     services: list[str] = []  # split: the services whose alerts are another incident

@@ -174,6 +174,7 @@ def test_feedback_in_a_dump_acts_where_its_incident_is_and_is_written_once(tmp_p
         "source": "http",
         "id": "d1",
         "to": None,
+        "to_person": False,
         "root": None,
         "into": None,
         "services": [],

@@ -194,6 +194,8 @@ class Engine:
             if change is Change.RESTARTED and node is not None:
                 nodes.leave(node, now)
                 self._note_end(scope, node)
+            if Kind.DEPENDENCY in (kind, alert.kind):
+                alert.kind = kind  # a parent is down this time and was up the last, or the other way round
             skew.note(scope, event.source, event.starts_at, now)
             node, reason = self._join(scope, alert, skew.righted(scope, event), told=told)
             skew.flag(scope, node, event.source)

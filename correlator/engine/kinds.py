@@ -70,8 +70,11 @@ class KindTable:
     def kind(self, event: AlertEvent) -> Kind:
         """Return the kind by the alert's name, else by its summary's words.
 
-        Only what nobody calls a problem can be a mere change: an alert on a failed deployment is no change event.
+        Only what nobody calls a problem can be a mere change: an alert on a failed deployment is no change event. Where
+        the sender itself knows that a parent is down, that outranks all words: "host down" is the parent's then.
         """
+        if event.unreachable:
+            return Kind.DEPENDENCY
         severity = event.severity
         harmless = severity is Severity.INFO or severity is Severity.UNKNOWN
         of_name = self._known[0 if harmless else 1]

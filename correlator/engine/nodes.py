@@ -14,6 +14,7 @@ K = TypeVar("K")
 _MAX_FACETS = 50  # a sample for humans
 _MAX_MEMBERS = 20_000
 _MAX_WORDS = 32  # of names, mentions and callers of one node
+_MAX_LINKED = 8  # names of one node whose links are kept: a page shows those of one or two
 _MAX_NAMES = 10_000  # of rules and of changed services in a scope; the oldest go first
 _MAX_CHANGES = 5  # remembered for a service
 _CHANGE_MEMORY_MS = 3_600_000
@@ -64,8 +65,11 @@ def add(node: Node, alert: Alert, event: AlertEvent, *, flapping: bool, mentions
     node.onset_at = min(node.onset_at, event.starts_at)
     if len(node.members) < _MAX_MEMBERS:
         node.members[alert.fingerprint] = None
+    node.team = node.team or event.team
     _count(node.names, alert.name)
     _count(node.kinds, alert.kind)
+    if event.links and alert.name not in node.links and len(node.links) < _MAX_LINKED:
+        node.links[alert.name] = event.links
     if event.edge is not None and event.edge.callee == node.service:
         _count(node.callers, event.edge.caller)
     node.mentions += [name for name in mentions if name not in node.mentions][: _MAX_WORDS - len(node.mentions)]
@@ -122,6 +126,7 @@ def divide(node: Node, leaving: Mapping[str, Alert], key: int, alerts: Mapping[s
         steady=min(node.steady, len(leaving)),
         mentions=list(node.mentions),
         callers={},
+        team=node.team,
         incident=node.incident,
         frozen=node.frozen,
         due_at=node.due_at,
@@ -150,6 +155,8 @@ def divide(node: Node, leaving: Mapping[str, Alert], key: int, alerts: Mapping[s
     node.kinds = node.kinds or {node.facets[0].kind: 1}
     part.scheduled = [name for name in node.scheduled if name in part.names]
     node.scheduled = [name for name in node.scheduled if name in node.names]
+    part.links = {name: links for name, links in node.links.items() if name in part.names}
+    node.links = {name: links for name, links in node.links.items() if name in node.names}
     return part
 
 
@@ -193,11 +200,17 @@ def note_change(scope: Scope, event: AlertEvent) -> None:
     known = scope.changes.setdefault(event.service, [])
     if any(change.started_at == event.starts_at and change.name == event.name for change in known):
         return
-    known.append(ChangeEvent(name=event.name, summary=event.summary, started_at=event.starts_at))
+    known.append(_change_of(event))
     if len(scope.changes) > _MAX_NAMES:
         del scope.changes[next(iter(scope.changes))]
     horizon = event.observed_at - _CHANGE_MEMORY_MS
     scope.changes[event.service] = [change for change in known if change.started_at > horizon][-_MAX_CHANGES:]
+
+
+def _change_of(event: AlertEvent) -> ChangeEvent:
+    return ChangeEvent(
+        name=event.name, summary=event.summary, started_at=event.starts_at, url=event.links.get("source", "")
+    )
 
 
 def changed_at(scope: Scope, service: str) -> int:

@@ -90,7 +90,7 @@ def _reassign(life: Lifecycle, incident: Incident, feedback: Feedback) -> Result
 
     PagerDuty pages whom it assigns an incident to, a person of its own whom no route of ours leads to.
     """
-    known = report.owner(incident, life.paths.graph)
+    known = report.owner(incident, life.paths.graph, report.members_of(incident, life.scope))
     team = feedback.to or ""
     if not team or (known is not None and known.team == team):
         return Outcome.KEPT, []

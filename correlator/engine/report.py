@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from correlator.domain import (
     Action,
@@ -11,6 +11,7 @@ from correlator.domain import (
     Candidate,
     Evidence,
     IncidentEvent,
+    Link,
     Owner,
     RootCause,
     Status,
@@ -37,7 +38,7 @@ def event(
     now: int,
 ) -> IncidentEvent:
     """Write the whole current state of an incident."""
-    members = sorted((scope.nodes[key] for key in incident.nodes), key=lambda node: (node.onset_at, node.id))
+    members = members_of(incident, scope)
     alerts = _alerts(members, scope, incident)
     services = incident.told_services
     root = _root_cause(incident, members)
@@ -52,11 +53,12 @@ def event(
         summary=_summary(root, services) + (f" {incident.note}" if incident.note else "") + skew.told(scope, members),
         scope=scope.name,
         root_cause=root,
-        owner=owner(incident, graph),
+        owner=owner(incident, graph, members),
         services=services[:_SERVICES],
         blast_radius=graph.blast_radius(root.service, limit=_BLAST_RADIUS),
         alerts=alerts,
         changes=_changes(scope, [root.service, *services]),
+        links=_links([node for node in members if node.service == root.service]),
         merged_into=incident.merged_into if action is Action.MERGED else None,
         split_from=incident.split_from or None,
         started_at=rfc3339(incident.started_at),
@@ -65,6 +67,11 @@ def event(
         published_at=rfc3339(now),
         versions=versions,
     )
+
+
+def members_of(incident: Incident, scope: Scope) -> list[Node]:
+    """Return the nodes of an incident, the earliest first."""
+    return sorted((scope.nodes[key] for key in incident.nodes), key=lambda node: (node.onset_at, node.id))
 
 
 def candidate(root: Root, chance: float, nodes: Mapping[int, Node]) -> Candidate:
@@ -163,6 +170,16 @@ def _root_cause(incident: Incident, members: Sequence[Node]) -> RootCause:
     )
 
 
+def _links(own: Sequence[Node]) -> list[Link]:
+    """Return the first link of each kind among the alerts at the root cause, which is told by the first of them."""
+    found: dict[str, Link] = {}
+    for node in own:
+        for name, links in node.links.items():
+            for kind, url in links.items():
+                found.setdefault(kind, Link(kind=kind, url=url, alert=name))
+    return [found[kind] for kind in sorted(found)]
+
+
 def _title(root: RootCause, alerts: int, services: int) -> str:
     what = root.alert or "no alert of its own"
     count = f"{alerts} alert{'s' * (alerts != 1)} on {services} service{'s' * (services != 1)}"
@@ -185,12 +202,15 @@ def _summary(root: RootCause, services: Sequence[str]) -> str:
     return f"{sure}.{rival}{reach}"
 
 
-def owner(incident: Incident, graph: ServiceGraph) -> Owner | None:
-    """Return whose incident it is: of whom an operator gave it to, else of the owner of its root."""
+def owner(incident: Incident, graph: ServiceGraph, members: Iterable[Node]) -> Owner | None:
+    """Return whose incident it is: whom an operator gave it to, the owner of its root, the team its alerts name."""
     if incident.team:
         return Owner(team=incident.team, route=incident.route or None)
     known = graph.service(incident.root)
-    return Owner(team=known.owner) if known is not None and known.owner else None
+    if known is not None and known.owner:
+        return Owner(team=known.owner)
+    team = next((node.team for node in members if node.team and node.service == incident.root), "")
+    return Owner(team=team) if team else None
 
 
 def _changes(scope: Scope, services: Sequence[str]) -> list[dict[str, str]]:
@@ -201,6 +221,7 @@ def _changes(scope: Scope, services: Sequence[str]) -> list[dict[str, str]]:
             "summary": change.summary,
             "at": rfc3339(change.started_at),
         }
+        | ({"url": change.url} if change.url else {})
         for name in services
         for change in scope.changes.get(name, ())
     }

@@ -54,6 +54,7 @@ class ChangeEvent(msgspec.Struct, gc=False):
     name: str
     summary: str
     started_at: int
+    url: str = ""
 
 
 class Facet(msgspec.Struct, gc=False):
@@ -101,6 +102,8 @@ class Node(msgspec.Struct, gc=False):
     pin: str = ""  # an operator said with what it belongs: those of one pin are one tree, those of two are not
     ended_severity: Severity | None = None  # how severe it was when an operator ended its incident
     skewed_source: str = ""  # one of its sources, the clock of which is far off
+    team: str = ""  # whose it is, by the word of the first of its alerts that says so
+    links: dict[str, dict[str, str]] = {}  # alert names -> kinds of links -> addresses; of the first few names
     told_in: str = ""  # the incident that somebody was told of it in, where it left that for one nobody knows yet
 
 

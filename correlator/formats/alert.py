@@ -58,6 +58,10 @@ class ParsedAlert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     summary: str = ""
     #: Which annotation the summary is.
     summary_name: str = "summary"
+    #: Its sender knows that something it depends on is down.
+    unreachable: bool = False
+    #: Where a human reads more, by kind; see `formats.links`.
+    links: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         name = self.name

@@ -27,6 +27,10 @@ class _Alert(msgspec.Struct, rename="camel"):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     fingerprint: str | None = None
+    generator_url: str | None = msgspec.field(name="generatorURL", default=None)
+    #: Grafana's. The panel is what a human wants to see; from there the dashboard is one step.
+    dashboard_url: str | None = msgspec.field(name="dashboardURL", default=None)
+    panel_url: str | None = msgspec.field(name="panelURL", default=None)
 
 
 class _Group(msgspec.Struct, rename="camel"):
@@ -51,6 +55,8 @@ def _read_from(source: str, payload: Payload) -> list[Element]:
             ends_at=ends_at,
             source=source,
             fingerprint=alert.fingerprint or None,
+            dashboard=alert.panel_url or alert.dashboard_url,
+            source_url=alert.generator_url,
         )
 
     elements = each(listed(payload.document, "alerts"), one, at="alerts")

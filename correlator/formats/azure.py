@@ -14,6 +14,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, first_of, label_pairs, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Payload, shaped
 from correlator.formats.instants import written
+from correlator.formats.links import links_of
 
 _SCHEMA = "azureMonitorCommonAlertSchema"
 _CONDITIONS = {"fired": Status.FIRING, "resolved": Status.RESOLVED}
@@ -48,6 +49,7 @@ class _Essentials(msgspec.Struct, rename="camel"):
     fired_at: str | None = msgspec.field(name="firedDateTime", default=None)
     resolved_at: str | None = msgspec.field(name="resolvedDateTime", default=None)
     description: str | None = None
+    investigation_link: Any = None
 
 
 class _Data(msgspec.Struct, rename="camel"):
@@ -103,6 +105,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=essentials.origin_alert_id or None,
             labels=labels,
             summary=essentials.description or essentials.alert_rule,
+            links=links_of(labels, source=essentials.investigation_link),
         )
     ]
 

@@ -11,6 +11,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, edge_of, named_summary
 from correlator.formats.format import Document, Element, Format, Headers, Payload, decoded, shaped
 from correlator.formats.instants import end, instant
+from correlator.formats.links import links_of
 
 _DAY_MS = 86_400_000
 
@@ -76,6 +77,7 @@ def _checked(wire: CanonicalAlert) -> ParsedAlert:
         labels=wire.labels,
         summary=summary,
         summary_name=summary_name,
+        links=links_of(wire.annotations, source=wire.url),
     )
 
 

@@ -90,6 +90,7 @@ def _read(payload: Payload) -> list[Element]:
                     "reachable": False if host_state == "UNREACHABLE" else None,
                 }
             ),
+            unreachable=host_state == "UNREACHABLE",
             summary=(output or "").strip() or f"{name} on {host}",
         )
     ]

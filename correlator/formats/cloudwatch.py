@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +19,7 @@ from correlator.formats import sns
 from correlator.formats.alert import ParsedAlert, identity, label_pairs, labels_of, severity_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
+from correlator.formats.links import MAX_URL_CHARACTERS, links_of
 
 _STATES = {
     "ALARM": Status.FIRING,
@@ -32,6 +34,7 @@ _MOST_NAMES = 8192
 _SEVERITY_IN_NAME = re.compile(
     r"(?<![a-z0-9])(critical|crit|fatal|emergency|warning|warn|sev-?[0-4]|p[0-5])(?![a-z0-9])", re.IGNORECASE
 )
+_ARN = re.compile(r"arn:aws:cloudwatch:([a-z0-9-]+):\d*:alarm:(.+)")
 #: Dimensions that name a service, the narrower first.
 _SERVICES = {name: rank for rank, name in enumerate((
     "ServiceName", "FunctionName", "ApiName", "DBClusterIdentifier", "DBInstanceIdentifier", "CacheClusterId",
@@ -196,6 +199,7 @@ def _alert(
         fingerprint=arn or identity("cloudwatch", str(labels["account"] or ""), str(labels["region"] or ""), name),
         labels=labels_of(labels) | dimensions,
         summary=description or reason or name,
+        links=links_of({}, source=_page(arn) if arn and len(arn) <= MAX_URL_CHARACTERS else None),
     )
 
 
@@ -216,6 +220,19 @@ def _narrowest(dimensions: dict[str, str]) -> tuple[str | None, str | None]:
 def _severity(name: str) -> Severity | None:
     match = _SEVERITY_IN_NAME.search(name)
     return severity_of(match[1].replace("-", "")) if match else None
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def _page(arn: str) -> str | None:
+    """Return the address of an alarm in the console; None for what stands in no region of the public cloud."""
+    match = _ARN.fullmatch(arn)
+    if match is None:
+        return None
+    region, name = match.groups()
+    return (
+        f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+        f"#alarmsV2:alarm/{quote(name, safe='', errors='replace')}"
+    )
 
 
 def _dimensions_of(value: object, *path: str) -> object:

@@ -16,6 +16,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, first_of, identity, plain, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
+from correlator.formats.links import links_of
 
 _TRANSITIONS = {
     "triggered": Status.FIRING,
@@ -52,7 +53,7 @@ _UNSET = re.compile(r"^\$[A-Z_]+(\[[^\]]*\])?$")
 _FIELDS = frozenset({
     "alert_transition", "alert_id", "monitor_id", "aggreg_key", "org_id", "alert_title", "event_title", "title",
     "alert_type", "alert_priority", "severity", "priority", "alert_scope", "scopes", "tags", "hostname", "host", "date",
-    "event_msg", "body",
+    "event_msg", "body", "link", "url",
 })  # fmt: skip
 
 
@@ -95,6 +96,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=_fingerprint(document, fields, scope),
             labels=tags,
             summary=(first_of(fields, ("event_msg", "body")) or title)[:500],
+            links=links_of(tags, source=first_of(fields, ("link", "url"))),
         )
     ]
 

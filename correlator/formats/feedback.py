@@ -38,6 +38,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     source: FeedbackSource | None = None
     to: _Text | None = None
+    to_person: bool = False
     root: _Text | None = None
     into: _Text | None = None
     services: Annotated[list[_Text], Meta(max_length=500)] = []
@@ -87,6 +88,7 @@ def meant(word: Word, *, arrived_at: int, delivery: str, source: FeedbackSource)
         source=word.source or source,
         id=word.id or delivery,
         to=word.to,
+        to_person=word.to_person and word.action is FeedbackAction.REASSIGN,
         root=word.root,
         into=word.into,
         services=word.services,

@@ -15,6 +15,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, first_of, identity, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import counted
+from correlator.formats.links import links_of
 
 _STATES = {"open": Status.FIRING, "closed": Status.RESOLVED}
 _SEVERITIES = {"critical": Severity.CRITICAL, "error": Severity.ERROR, "warning": Severity.WARNING}
@@ -60,6 +61,7 @@ class _Incident(msgspec.Struct):
     metric: _Resource | None = None
     metadata: _Metadata | None = None
     documentation: _Documentation | None = None
+    url: Any = None
 
 
 class _Message(msgspec.Struct):
@@ -101,6 +103,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=_fingerprint(incident, resource, metric),
             labels=_labels(incident, resource, metric),
             summary=subject or incident.summary or "",
+            links=links_of(incident.policy_user_labels or {}, source=incident.url),
         )
     ]
 

@@ -14,6 +14,7 @@ from correlator.domain import Status
 from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
+from correlator.formats.links import links_of
 
 _STATUSES = {
     "alerting": Status.FIRING,
@@ -64,6 +65,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=f"grafana/{_host(rule.rule_url)}/{rule.rule_id}",
             labels=_labels(rule),
             summary=rule.message or rule.title,
+            links=links_of({}, source=rule.rule_url),
         )
     ]
 

@@ -140,6 +140,7 @@ def _alert(payload: Payload, event: _Event, status: Status, severity: Severity |
                 "reachable": reachable,
             }
         ),
+        unreachable=reachable is False,
         summary=(result.output or "").strip() or f"{event.service or _HOST_CHECK_NAME} on {event.host}",
     )
 

@@ -11,6 +11,7 @@ from correlator.domain import Severity, Status
 from correlator.formats.alert import ParsedAlert, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
+from correlator.formats.links import links_of
 
 #: Keep takes an unknown severity for info; we leave it open, since that would never page.
 _SEVERITIES: dict[str | int, Severity] = {
@@ -48,6 +49,8 @@ class _Alert(msgspec.Struct, rename="camel"):
     labels: dict[str, Any] | None = None
     fingerprint: str | None = None
     dismissed: Any = None
+    url: Any = None
+    annotations: Any = None
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -78,6 +81,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=_fingerprint(alert),
             labels=_labels(alert),
             summary=alert.message or alert.description or alert.name,
+            links=links_of(alert.annotations if isinstance(alert.annotations, dict) else {}, source=alert.url),
         )
     ]
 

@@ -16,6 +16,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, first_of, identity, label_pairs, labels_of, severity_of, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
+from correlator.formats.links import links_of
 from correlator.paths import found
 
 _STATUSES = {
@@ -47,6 +48,7 @@ class _Alert(msgspec.Struct, rename=lambda name: "kibana.alert." + name.replace(
     group: Any = None
     tags: Any = msgspec.field(name="tags", default=None)
     rule__tags: Any = None
+    url: Any = None
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -84,6 +86,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=identity("kibana", alert.rule__uuid or alert.rule__name, alert.instance__id or ""),
             labels=labels,
             summary=alert.reason or alert.rule__name,
+            links=links_of(labels, source=alert.url),
         )
     ]
 

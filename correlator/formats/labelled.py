@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from correlator.domain import Status
 from correlator.formats.alert import ParsedAlert, named_summary
+from correlator.formats.links import links_of
 
 #: Labels in which only the members of a pair differ that evaluate the same rules. Whoever runs a pair drops them before
 #: Alertmanager (`alert_relabel_configs`), and so do we: the two tell of one alert. They are kept apart as instances, so
@@ -34,8 +35,15 @@ def labelled_alert(
     source: str,
     fingerprint: str | None = None,
     observed_at: int | None = None,
+    dashboard: str | None = None,
+    source_url: str | None = None,
 ) -> ParsedAlert:
-    """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none."""
+    """Return the alert of a label set; `fingerprint` is the sender's, None where it sends none.
+
+    Args:
+        dashboard: address that stands in a field of its own; else an annotation may tell one.
+        source_url: address of what the sender knows of the alert.
+    """
     # Asked first, for few have one: this is done for every alert.
     replicas = (
         [] if _REPLICAS.isdisjoint(labels) else [f"{key}={labels[key]}" for key in REPLICA_LABELS if key in labels]
@@ -56,6 +64,7 @@ def labelled_alert(
         labels=labels,
         summary=summary,
         summary_name=summary_name,
+        links=links_of(annotations, dashboard=dashboard, source=source_url),
     )
 
 

@@ -11,6 +11,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import PLAIN, ParsedAlert, edge_of, identity, labels_of, plain, severity_of
 from correlator.formats.format import Document, Element, Format, Headers, Notice, Payload, each, items_of
 from correlator.formats.instants import told
+from correlator.formats.links import links_of
 from correlator.formats.table import FORMATS
 from correlator.paths import Path, found, parse_path
 
@@ -96,6 +97,12 @@ class _Mapping:
             edge=self._edge(item) or edge_of(entity),
             labels=self._labels(item, at),
             summary=self._text(item, "summary") or "",
+            links=links_of(
+                {},
+                runbook=self._text(item, "runbook_url"),
+                dashboard=self._text(item, "dashboard_url"),
+                source=self._text(item, "url"),
+            ),
         )
 
     def _value(self, item: object, key: str) -> Any:

@@ -57,6 +57,7 @@ def _read(payload: Payload) -> list[Element]:
     # A macro without a value is left as it stands, or empty.
     service = notification.service if notification.service and not notification.service.startswith("$") else None
     state = ((notification.state if service else None) or notification.host_state or notification.state or "").upper()
+    unreachable = notification.host_state == "UNREACHABLE"
     changed = plain(notification.last_state_change)
     changed_at = told(changed, "last_state_change") if changed and changed != "0" else payload.arrival()
     name = service or _HOST_CHECK_NAME
@@ -76,9 +77,10 @@ def _read(payload: Payload) -> list[Element]:
                     "host": notification.host,
                     "check": service,
                     # A parent of it is down, so this is a consequence.
-                    "reachable": False if notification.host_state == "UNREACHABLE" else None,
+                    "reachable": False if unreachable else None,
                 }
             ),
+            unreachable=unreachable,
             summary=(notification.output or "").strip() or f"{name} on {notification.host}",
         )
     ]

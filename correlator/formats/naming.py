@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 import msgspec
 
@@ -12,6 +13,7 @@ from correlator.config import NamingConfig
 from correlator.domain import AlertEvent, Edge, Severity
 from correlator.errors import InputError
 from correlator.formats.alert import SUMMARY_NAMES, ParsedAlert, severity_of
+from correlator.formats.links import LINK_NAMES
 from correlator.formats.reading import Read
 from correlator.formats.redaction import MASK, Literal, Redaction
 from topology.graph import ServiceGraph
@@ -25,6 +27,8 @@ _ADDRESS = re.compile(r"^\[?[0-9a-fA-F.:]+\]?:\d+$|^\d{1,3}(\.\d{1,3}){3}$")
 #: What begins the service of an alert that names none.
 NAMELESS = "unknown:"
 
+_LONGEST_TEAM = 100
+_LINKS_SIZE = 10_000  # links, of which many alerts have the same
 _CACHE_SIZE = 100_000  # distinct alerts; beyond it the cache starts anew, at the cost of some hashing only
 
 
@@ -32,12 +36,14 @@ class _Name(msgspec.Struct, frozen=True, gc=False):
     name: str
     service: str
     known: bool
+    rule: str
     scope: str
     fingerprint: str
     instance: str
     edge: Edge | None
     entity: str | None
     severity: Severity  # by its labels
+    team: str  # by its labels
     secrets: tuple[Literal, ...]  # of its labels, for its texts to be searched for
 
 
@@ -55,6 +61,7 @@ class Namer:
         self._volatile = frozenset(config.volatile_labels)
         self._severities = {word.lower(): Severity(severity) for word, severity in config.severities.items()}
         self._cache: dict[object, _Name] = {}
+        self._shown: dict[tuple[str, str], bool] = {}
 
     def are_clean(self, reads: Iterable[Read]) -> bool:
         """Tell that ids and summaries of a message's alerts hold nothing that must not be seen; in doubt, they may."""
@@ -105,6 +112,7 @@ class Namer:
             name=name.name,
             service=name.service,
             known_service=name.known,
+            named_by=name.rule,
             fingerprint=name.fingerprint,
             instance=name.instance,
             starts_at=min(alert.starts_at, observed_at),
@@ -115,14 +123,44 @@ class Namer:
             entity=name.entity,
             edge=name.edge,
             source=alert.source,
+            team=name.team,
             summary=summary[:500],
+            unreachable=alert.unreachable,
+            links=self._links(alert.links, name.secrets) if alert.links else {},
         )
+
+    def _links(self, links: dict[str, str], secrets: Sequence[Literal]) -> dict[str, str]:
+        """Return the links in which nothing must be hidden: without it, they would lead nowhere."""
+        known = self._shown
+        if not secrets:
+            # Nearly always the same as ever: this is done for every alert.
+            for link in links.items():
+                if not known.get(link):
+                    break
+            else:
+                return links
+        return {
+            kind: url
+            for kind, url in links.items()
+            if self._is_shown(kind, url) and not any(value in url or value in unquote(url) for value, _ in secrets)
+        }
+
+    def _is_shown(self, kind: str, url: str) -> bool:
+        found = self._shown.get((kind, url))
+        if found is None:
+            if len(self._shown) >= _LINKS_SIZE:
+                self._shown.clear()
+            names = (kind, *LINK_NAMES[kind])
+            found = self._shown[kind, url] = not any(map(self._redaction.action, names)) and all(
+                self._redaction.text(text) == text for text in (url, unquote(url))
+            )
+        return found
 
     def _derive(self, alert: ParsedAlert) -> _Name:
         """Name and identify an alert by what its sender sent; tell of it what may be seen."""
         edge = alert.edge or self._edge(alert.labels)
         entity = alert.entity or _first(alert.labels, self._config.entity_labels)
-        service, known = self._service(alert, edge, entity)
+        service, known, rule = self._service(alert, edge, entity)
         fingerprint = alert.fingerprint or self._fingerprint(alert, service)
         severity = self._severity(alert.labels)
         instance = alert.instance or ("" if alert.fingerprint else self._instance(alert))
@@ -131,7 +169,7 @@ class Namer:
         if labels is not alert.labels:
             edge = alert.edge or self._edge(labels)
             entity = alert.entity or _first(labels, self._config.entity_labels)
-            service, known = self._service(msgspec.structs.replace(alert, labels=labels), edge, entity)
+            service, known, rule = self._service(msgspec.structs.replace(alert, labels=labels), edge, entity)
         scope = alert.scope or "/".join(labels[key] for key in self._config.scope_labels if key in labels) or "default"
 
         name = self._redaction.text(alert.name, secrets)
@@ -143,6 +181,7 @@ class Namer:
             name=name if name.strip() else MASK,
             service=service if known else kept_apart(service),
             known=known,
+            rule=rule,
             scope=kept_apart(scope),
             fingerprint=kept_apart(fingerprint),
             instance=kept_apart(instance),
@@ -150,6 +189,7 @@ class Namer:
             and Edge(caller=kept_apart(self._canonical(edge.caller)), callee=kept_apart(self._canonical(edge.callee))),
             entity=(self._redaction.text(entity, secrets) or None) if entity else entity,
             severity=severity,
+            team=self._redaction.text(_first(labels, self._config.team_labels) or "", secrets)[:_LONGEST_TEAM],
             secrets=secrets,
         )
 
@@ -157,18 +197,20 @@ class Namer:
         volatile = sorted((key, value) for key, value in alert.labels.items() if key in self._volatile)
         return _digest([alert.entity or "", *(part for pair in volatile for part in pair)])
 
-    def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool]:
+    def _service(self, alert: ParsedAlert, edge: Edge | None, entity: str | None) -> tuple[str, bool, str]:
+        """Return the service, whether the graph knows it, and the rule that named it."""
         if alert.service:
             known = self._known(alert.service)
-            return known or alert.service, known is not None
-        named = [labelled for key in self._config.service_labels if (labelled := alert.labels.get(key))]
-        guesses = [*named, *([edge.callee] if edge else []), *([entity] if entity else [])]
-        for guess in guesses:
+            return known or alert.service, known is not None, "sender"
+        named = [(f"label:{key}", name) for key in self._config.service_labels if (name := alert.labels.get(key))]
+        guesses = [*named, *([("call", edge.callee)] if edge else []), *([("entity", entity)] if entity else [])]
+        for rule, guess in guesses:
             if (service := self._known(guess)) is not None:
-                return service, True
+                return service, True, rule
         if named:
-            return _POD_SUFFIX.sub("", named[0]), False
-        return f"{NAMELESS}{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False
+            rule, name = named[0]
+            return _POD_SUFFIX.sub("", name), False, rule
+        return f"{NAMELESS}{_POD_SUFFIX.sub('', entity) if entity else alert.name}", False, "nothing"
 
     def _known(self, name: str) -> str | None:
         """Return the service of the graph that a name stands for, however it is spelled."""

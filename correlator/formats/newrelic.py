@@ -17,6 +17,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, identity, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import counted
+from correlator.formats.links import links_of
 
 _STATES = {"created": Status.FIRING, "activated": Status.FIRING, "closed": Status.RESOLVED}
 _LEGACY_STATES = {"open": Status.FIRING, "closed": Status.RESOLVED}
@@ -59,6 +60,8 @@ class _Incident(msgspec.Struct):
     targets: Any = None
     details: str | None = None
     timestamp: float | None = None
+    incident_url: Any = None
+    runbook_url: Any = None
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -102,6 +105,7 @@ def _issue(payload: Payload, issue: _Issue) -> list[Element]:
             instance=issue.id,
             labels=labels_of({"account": account, "policy": next(iter(issue.alert_policy_names or ()), None)}),
             summary=issue.title,
+            links=links_of({}, source=issue.issue_url),
         )
         for condition in conditions
         for entity in entities
@@ -140,6 +144,7 @@ def _incident(payload: Payload, incident: _Incident) -> list[Element]:
                 }
             ),
             summary=incident.details or incident.condition_name or "",
+            links=links_of({}, runbook=incident.runbook_url, source=incident.incident_url),
         )
     ]
 

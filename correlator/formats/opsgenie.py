@@ -14,6 +14,7 @@ from correlator.domain import Severity, Status
 from correlator.formats.alert import ParsedAlert, identity, labels_of, plain, tags_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import counted
+from correlator.formats.links import links_of
 
 _ACTIONS = {"create": Status.FIRING, "close": Status.RESOLVED, "delete": Status.RESOLVED}
 #: What else people and policies do with alerts, by the words they are counted by.
@@ -87,6 +88,7 @@ def _read(payload: Payload) -> list[Element]:
             fingerprint=identity("opsgenie", alert.alias or alert.alert_id),
             labels=labels,
             summary=alert.description or alert.message,
+            links=links_of(details),
         )
     ]
 

@@ -17,6 +17,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, identity, labels_of, name_in
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told
+from correlator.formats.links import links_of
 
 _SEVERITIES = {
     "critical": Severity.CRITICAL,
@@ -50,12 +51,15 @@ class _Event(msgspec.Struct):
     event_action: str
     dedup_key: str | None = None
     client: str | None = None
+    client_url: Any = None
+    links: Any = None
     payload: _Details | None = None
 
 
 class _Change(msgspec.Struct):
     routing_key: str
     payload: _Details
+    links: Any = None
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -96,6 +100,7 @@ def _trigger(payload: Payload, event: _Event, details: _Details) -> ParsedAlert:
         fingerprint=_fingerprint(event),
         labels=_labels(details),
         summary=details.summary,
+        links=_links(details, event.links, event.client_url),
     )
 
 
@@ -133,6 +138,7 @@ def _read_change(payload: Payload) -> list[Element]:
             severity=Severity.INFO,
             labels=_labels(details),
             summary=details.summary,
+            links=_links(details, change.links, None),
         )
     ]
 
@@ -157,6 +163,19 @@ def _labels(details: _Details) -> dict[str, str]:
     labels = labels_of(details.custom_details) if isinstance(details.custom_details, dict) else {}
     fields = {"class": details.class_, "component": details.component, "group": details.group}
     return labels | labels_of(fields)
+
+
+def _links(details: _Details, links: object, client_url: object) -> dict[str, str]:
+    """Return the links: their texts tell which are a runbook and a dashboard; the first other is the sender's page."""
+    named: dict[str, object] = {}
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict):
+            text = link.get("text")
+            words = text.lower() if isinstance(text, str) else ""
+            kind = next((kind for kind in ("runbook", "dashboard") if kind in words), "source")
+            named.setdefault(kind, link.get("href"))
+    custom = details.custom_details if isinstance(details.custom_details, dict) else {}
+    return links_of({**named, **custom}, source=client_url or named.get("source"))
 
 
 def _time(payload: Payload, details: _Details) -> int:

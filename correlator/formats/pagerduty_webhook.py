@@ -78,6 +78,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     into: str = ""
     to: str | None = None
+    to_person: bool = False
     by: str | None = None
     occurred_at: int = 0
 
@@ -115,6 +116,8 @@ def read(document: object) -> Told:
         key=key if key is not None and is_incident_id(key) else None,
         into=merged.id if merged is not None and action is FeedbackAction.MERGE else "",
         to=to[:_MAX_TEXT] if to else None,
+        # Of people it is not told which team they are of; an escalation policy is a team's.
+        to_person=what == "reassigned" and to is not None,
         by=event.agent.summary[:_MAX_TEXT] if event.agent is not None and event.agent.summary else None,
         occurred_at=instant(event.occurred_at, "event.occurred_at"),
     )
@@ -143,6 +146,7 @@ def words(told: Told, keys: Sequence[str], *, arrived_at: int) -> list[Feedback]
             source=FeedbackSource.PAGERDUTY,
             id=told.delivery if len(ours) == 1 else f"{told.delivery}:{key}",
             to=told.to,
+            to_person=told.to_person,
             into=into,
         )
         for key in ours

@@ -29,6 +29,7 @@ class _Alert(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    generator_url: str | None = msgspec.field(name="generatorURL", default=None)
     #: Not posted, but written by those who read alerts back from Alertmanager.
     status: Any = None
 
@@ -68,6 +69,7 @@ def _alert(payload: Payload, alert: _Alert, at: str) -> ParsedAlert:
         starts_at=payload.began(start, f"{at}.startsAt" if at else "startsAt"),
         ends_at=ends_at if resolved or ends_at is not None else payload.until(_LEASE_SECONDS),
         source="prometheus",
+        source_url=alert.generator_url,
     )
 
 

@@ -14,6 +14,7 @@ from correlator.domain import Severity, Status
 from correlator.formats.alert import ParsedAlert, labels_of
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import counted
+from correlator.formats.links import links_of
 
 _OK = 0
 _SEVERITIES: dict[float, Severity] = {1: Severity.WARNING, 2: Severity.CRITICAL}
@@ -24,6 +25,7 @@ class _Metadata(msgspec.Struct):
     name: str
     namespace: str | None = None
     labels: dict[str, Any] | None = None
+    annotations: dict[str, Any] | None = None
 
 
 class _Entity(msgspec.Struct):
@@ -88,6 +90,7 @@ def _read(payload: Payload) -> list[Element]:
                 }
             ),
             summary=(check.output or "").strip() or f"{check.metadata.name} on {entity.name}",
+            links=links_of({**(entity.annotations or {}), **(check.metadata.annotations or {})}),
         )
     ]
 

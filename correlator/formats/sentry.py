@@ -17,6 +17,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, labels_of, name_in
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import written
+from correlator.formats.links import links_of
 
 _RESOURCE_HEADER = "sentry-hook-resource"
 _METRIC_ACTIONS = {
@@ -57,6 +58,7 @@ class _MetricData(msgspec.Struct):
     metric_alert: _MetricAlert
     description_title: str | None = None
     description_text: str | None = None
+    web_url: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -65,6 +67,7 @@ class _Event(msgspec.Struct):
     level: str | None = None
     datetime: str | None = None
     url: str | None = None
+    web_url: Any = None
     environment: str | None = None
     tags: Any = None
 
@@ -85,6 +88,7 @@ class _Issue(msgspec.Struct, rename="camel"):
     first_seen: str | None = None
     last_seen: str | None = None
     project: _Project | None = None
+    web_url: Any = msgspec.field(name="web_url", default=None)
 
 
 class _IssueData(msgspec.Struct):
@@ -146,6 +150,7 @@ def _metric(payload: Payload, action: str, data: _MetricData) -> ParsedAlert:
         fingerprint=f"sentry/{alert.organization_id or ''}/metric/{rule.id}",
         labels=labels_of({"environment": rule.environment}),
         summary=data.description_title or data.description_text or rule.name or "",
+        links=links_of({}, source=data.web_url),
     )
 
 
@@ -163,6 +168,7 @@ def _event(payload: Payload, data: _EventData) -> ParsedAlert:
         fingerprint=_issue_fingerprint(event.issue_id),
         labels=labels_of({**_tags(event.tags), "environment": event.environment, "rule": data.triggered_rule}),
         summary=event.title,
+        links=links_of({}, source=event.web_url),
     )
 
 
@@ -187,6 +193,7 @@ def _issue(payload: Payload, action: str, issue: _Issue) -> Element:
         ends_at=at if status is Status.RESOLVED else payload.until(TOLD_ONCE_SECONDS),
         fingerprint=_issue_fingerprint(issue.id),
         summary=issue.title,
+        links=links_of({}, source=issue.web_url),
     )
 
 

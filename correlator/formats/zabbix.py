@@ -16,6 +16,7 @@ from correlator.errors import InputError
 from correlator.formats.alert import ParsedAlert, identity, labels_of, plain
 from correlator.formats.format import TOLD_ONCE_SECONDS, Document, Element, Format, Headers, Notice, Payload, shaped
 from correlator.formats.instants import told, written
+from correlator.formats.links import links_of
 
 _STATUSES = {
     "1": Status.FIRING,
@@ -70,6 +71,7 @@ class _Short(msgspec.Struct):
     status: str
     severity: str = ""
     item: str | None = None
+    link: Any = None
 
 
 def _recognises(document: Document, headers: Headers) -> bool:
@@ -114,6 +116,7 @@ def _problem(payload: Payload, problem: _Problem) -> ParsedAlert:
         instance=str(problem.event_id) if problem.event_id else None,
         labels=labels_of({**tags, "host": problem.host, "host_group": _resolved(problem.host_group)}),
         summary=f"{problem.event_name}: {data}" if (data := _resolved(problem.event_opdata)) else problem.event_name,
+        links=links_of(tags, source=_page(problem)),
     )
 
 
@@ -130,7 +133,16 @@ def _short(payload: Payload, problem: _Short) -> ParsedAlert:
         fingerprint=identity("zabbix", problem.hostname, problem.trigger),
         labels=labels_of({"host": problem.hostname}),
         summary=problem.item or problem.trigger,
+        links=links_of({}, source=problem.link),
     )
+
+
+def _page(problem: _Problem) -> str | None:
+    """Return the address of a problem in Zabbix; None where its own address or its numbers are not known."""
+    base, event = _resolved(problem.url), _resolved(problem.event_id)
+    if base is None or event is None:
+        return None
+    return f"{base.rstrip('/')}/tr_events.php?triggerid={problem.trigger_id}&eventid={event}"
 
 
 def _status(word: str, where: str) -> Status:

@@ -74,7 +74,7 @@ class Alertmanager(msgspec.Struct, frozen=True, kw_only=True):
             "annotations": annotations_of(event, self.links),
             "startsAt": event.started_at,
             "endsAt": _ended_at(event) if _ends_here(event, step) else rfc3339(round(self._lease_end(now) * 1000)),
-            "generatorURL": self.links.page(event),
+            "generatorURL": self.links.page(event) or self.links.alert(event),
         }
         if not alert["generatorURL"]:
             del alert["generatorURL"]
@@ -137,7 +137,7 @@ class AlertmanagerWebhook(msgspec.Struct, frozen=True, kw_only=True):
                     "annotations": annotations,
                     "startsAt": event.started_at,
                     "endsAt": _ended_at(event) if is_over else NEVER,
-                    "generatorURL": page,
+                    "generatorURL": page or self.links.alert(event),
                     "fingerprint": fingerprint(labels),
                 }
             ],

@@ -68,6 +68,7 @@ def _why(event: IncidentEvent) -> list[str]:
             lines += [f"  - {reason.text}" for reason in candidate.evidence[:MAX_REASONS]]
             break
     others = [f"{rival.service} {rival.probability:.0%}" for rival in root.candidates if rival.service != root.service]
+    lines += [f"  {link.kind} {link.url}" for link in event.links if link.kind == "runbook"]
     if others:
         lines.append(f"  else {', '.join(others[:MAX_REASONS])}")
     return lines

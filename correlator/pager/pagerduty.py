@@ -27,7 +27,8 @@ MAX_FIELD_CHARACTERS = 1024
 MAX_SAMPLE = 20
 MAX_CANDIDATES = 5
 MAX_NAMES = 50
-MAX_LINKS = 5
+MAX_LINKS = 8
+MAX_CHANGES = 5
 MAX_REASONS = 10
 
 _SEVERITY = {
@@ -172,7 +173,7 @@ def _details(event: IncidentEvent) -> dict[str, Any]:
         ],
         "changes": [
             {_clip(key): _clip(value) for key, value in list(change.items())[:MAX_NAMES]}
-            for change in event.changes[:MAX_LINKS]
+            for change in event.changes[:MAX_CHANGES]
         ],
     }
 

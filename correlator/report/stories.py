@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -95,44 +95,49 @@ def _by_incident(feedback: Sequence[Feedback]) -> Mapping[str, tuple[Feedback, .
 
 def _story(history: Sequence[IncidentEvent], feedback: tuple[Feedback, ...]) -> Story:
     last = history[-1]
+    persons = {word.to for word in feedback if word.to_person and word.to}
     opened_at = instant(last.opened_at)
-    pages = [_page(event, instant(event.published_at), event.action) for event in history if event.page]
+    pages = [_page(event, instant(event.published_at), event.action, persons) for event in history if event.page]
     if history[0].revision > 1 and not any(page.action is Action.OPENED for page in pages):
-        pages.insert(0, _page(history[0], opened_at, Action.OPENED))
+        pages.insert(0, _page(history[0], opened_at, Action.OPENED, persons))
     acknowledged = [instant(event.published_at) for event in history if event.action is Action.ACKNOWLEDGED]
     acknowledged += [word.said_at for word in feedback if word.action is FeedbackAction.ACKNOWLEDGE]
     over = last.action in (Action.RESOLVED, Action.MERGED)
     return Story(
         incident=last,
-        team=team_of(last),
+        team=team_of(last, persons),
         started_at=instant(last.started_at),
         opened_at=opened_at,
         resolved_at=(instant(last.resolved_at) if last.resolved_at else instant(last.published_at)) if over else None,
         pages=tuple(pages),
         feedback=feedback,
         acknowledged_at=min(acknowledged, default=None),
-        reassigned=any(_gives_away(word, history) for word in feedback),
+        reassigned=any(_gives_away(word, history, persons) for word in feedback),
         is_compacted=history[0].revision > 1,
     )
 
 
-def _gives_away(word: Feedback, history: Sequence[IncidentEvent]) -> bool:
+def _gives_away(word: Feedback, history: Sequence[IncidentEvent], persons: Collection[str]) -> bool:
     """Tell whether somebody gave an incident to another team than it was with.
 
-    The events that follow bear the new team. Where those before are gone from a compacted topic, their word is taken.
+    Given to a person it is still with the team. The events that follow bear the new team. Where those before are gone
+    from a compacted topic, their word is taken.
     """
-    if word.action is not FeedbackAction.REASSIGN:
+    if word.action is not FeedbackAction.REASSIGN or word.to_person:
         return False
     before = [event for event in history if event.revision == 1 or instant(event.published_at) < word.said_at]
-    return not before or word.to != team_of(before[-1])
+    return not before or word.to != team_of(before[-1], persons)
 
 
-def _page(event: IncidentEvent, at: int, action: Action) -> Page:
-    return Page(at=at, team=team_of(event), service=event.root_cause.service, action=action)
+def _page(event: IncidentEvent, at: int, action: Action, persons: Collection[str]) -> Page:
+    return Page(at=at, team=team_of(event, persons), service=event.root_cause.service, action=action)
 
 
-def team_of(event: IncidentEvent) -> str:
-    return event.owner.team if event.owner else NO_TEAM
+def team_of(event: IncidentEvent, persons: Collection[str] = ()) -> str:
+    """Return whose an incident is; where a person has it, the route is still that of the team."""
+    if event.owner is None:
+        return NO_TEAM
+    return event.owner.route or NO_TEAM if event.owner.team in persons else event.owner.team
 
 
 def instant(text: str) -> int:

@@ -288,6 +288,8 @@ class Ingest:
             self._metrics.received.labels(source_word(source, self._own_formats), status).inc(count)
         for (source, part), count in defaulted(events).items():
             self._metrics.defaulted.labels(source_word(source, self._own_formats), part).inc(count)
+        for (source, rule, known), count in named(events).items():
+            self._metrics.named.labels(source_word(source, self._own_formats), rule, known).inc(count)
         skews: dict[str, int] = {}
         for source, ahead in (item for reading in readings for item in reading.ahead_ms.items()):
             word = source_word(source, self._own_formats)
@@ -315,6 +317,15 @@ def defaulted(events: Iterable[AlertEvent]) -> Counter[tuple[str, str]]:
     return Counter(
         [(event.source, "severity") for event in firings if event.severity is Severity.UNKNOWN]
         + [(event.source, "service") for event in firings if event.service.startswith(NAMELESS)]
+    )
+
+
+def named(events: Iterable[AlertEvent]) -> Counter[tuple[str, str, str]]:
+    """Count firings by source, by the rule that named their service, and by whether the graph knows it."""
+    return Counter(
+        (event.source, event.named_by, "yes" if event.known_service else "no")
+        for event in events
+        if event.status is Status.FIRING
     )
 
 

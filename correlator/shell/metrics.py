@@ -20,6 +20,8 @@ _DELAY_SECONDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0
 _DURATION_SECONDS = (60.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0)
 _ALERTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 
+#: More teams than anybody has, and few enough for a label.
+_MOST_TEAMS = 1000
 #: The word for the owner of a root that has none.
 NO_TEAM = "none"
 #: Fates that recording rules divide by: a series that is absent would make the ratio absent.
@@ -54,6 +56,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._teams: set[str] = set()
         self.http = HttpMetrics(registry)
         self._ingest(registry)
         self._incidents(registry)
@@ -64,6 +67,14 @@ class Metrics:
         Gauge("correlator_build_info", "1, with the version of the program.", ["version"], registry=registry).labels(
             __version__
         ).set(1)
+
+    def team_word(self, team: str) -> str:
+        """Return what stands for a team: alerts name theirs, and what senders write is of no closed set."""
+        if team not in self._teams:
+            if len(self._teams) >= _MOST_TEAMS:
+                return "other"
+            self._teams.add(team)
+        return team
 
     def _ingest(self, registry: CollectorRegistry) -> None:
         self.received = Counter(
@@ -76,6 +87,12 @@ class Metrics:
             "correlator_alerts_defaulted",
             "Firings of no known severity, taken for warnings, and firings whose service nothing names.",
             ["source", "field"],
+            registry=registry,
+        )
+        self.named = Counter(
+            "correlator_alerts_named",
+            "Firings by the rule that named their service, and whether the dependency graph knows it.",
+            ["source", "rule", "known"],
             registry=registry,
         )
         self.invalid = Counter(

@@ -63,7 +63,7 @@ class Tally:
         self._applied = self._flapping = 0
 
     def _incident(self, event: IncidentEvent) -> None:
-        team = event.owner.team if event.owner else NO_TEAM
+        team = self._metrics.team_word(event.owner.team) if event.owner else NO_TEAM
         if event.page:
             self._metrics.pages.labels(team, event.severity).inc()
         if event.action is Action.OPENED:

@@ -88,6 +88,9 @@ def _event(number: int, fingerprint: str, arrival: int, started: int, ended: int
         severity=SEVERITIES[(choice // 3) % len(SEVERITIES)],
         instance=["", "", "", "replica"][(choice // 11) % 4],
         summary=f"calls to {mentioned} fail" if mentioned else "",
+        unreachable=choice % 7 == 0,
+        team=["", "core", "data"][choice % 3],
+        links={"runbook": f"https://runbooks.example/{name}/{choice % 2}"} if choice % 4 == 0 else {},
     )
 
 

@@ -123,9 +123,10 @@ def test_a_downtime_hides_problems_and_no_recovery() -> None:
     assert alert(told).fingerprint == alert(icinga()).fingerprint
 
 
-def test_that_a_parent_is_down_is_a_label() -> None:
+def test_that_a_parent_is_down_is_told_by_icinga() -> None:
     unreachable = icinga(check_result={"state": 2, "output": "x", "vars_after": {"reachable": False}})
-    assert alert(unreachable).labels["reachable"] == "false"
+    assert (alert(unreachable).unreachable, alert(unreachable).labels["reachable"]) == (True, "false")
+    assert not alert(icinga()).unreachable
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_a_recovery_of_nagios_ends_its_problem() -> None:
 def test_a_host_of_nagios_has_no_service(state: str, severity: Severity | None) -> None:
     one = alert(changed("nagios", host_state=state, service="$SERVICEDESC$", state=""))
     assert (one.name, one.severity, one.fingerprint) == ("host down", severity, "nagios/db-1!")
-    assert ("reachable" in one.labels) is (state == "UNREACHABLE")
+    assert ("reachable" in one.labels) is one.unreachable is (state == "UNREACHABLE")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_a_host_of_checkmk_has_no_service(state: str, severity: Severity | None)
     one = alert(document)
     assert (one.name, one.severity, one.fingerprint) == ("host down", severity, "checkmk/db-1!")
     assert (one.starts_at, one.summary) == (START, "no answer")
-    assert ("reachable" in one.labels) is state.startswith("UNREACH")
+    assert ("reachable" in one.labels) is one.unreachable is state.startswith("UNREACH")
 
 
 def test_a_state_of_checkmk_that_never_changed_began_when_it_was_told() -> None:

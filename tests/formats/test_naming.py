@@ -75,6 +75,24 @@ def test_the_service_is_found_in_the_order_of_the_rules(fields: dict[str, Any], 
     assert (event.service, event.known_service) == (service, known)
 
 
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"service": "billing", "labels": {"app": "cart"}}, "sender"),
+        ({"labels": {"service": "exporter", "app": "db"}}, "label:app"),
+        ({"labels": {"service": "exporter", "app": "thing"}}, "label:service"),
+        ({"labels": {"service": "exporter", "source": "web", "destination": "shopping-cart"}}, "call"),
+        ({"entity": "web->cart"}, "call"),
+        ({"labels": {"service": "exporter", "instance": "10.0.0.7:5432"}}, "entity"),
+        ({"labels": {"pod": "cart-7d9c6b5f4-x2x9z"}}, "entity"),
+        ({"entity": "stray-7d9c6b5f4-x2x9z"}, "nothing"),
+        ({}, "nothing"),
+    ],
+)
+def test_which_rule_named_the_service_is_told(fields: dict[str, Any], rule: str) -> None:
+    assert named(**fields).named_by == rule
+
+
 def test_the_configured_labels_are_asked_in_their_order() -> None:
     labels = {"team_service": "db", "service": "cart"}
     assert named(NamingConfig(service_labels=("team_service", "service")), labels=labels).service == "db"
@@ -207,6 +225,13 @@ def test_a_label_without_a_word_for_a_severity_leaves_it_to_the_next() -> None:
     labels = {"severity": "odd", "priority": "P1"}
     assert named(labels=labels).severity is Severity.CRITICAL
     assert named(NamingConfig(severities={"odd": "unknown"}), labels=labels).severity is Severity.UNKNOWN
+
+
+def test_the_team_comes_from_the_configured_labels() -> None:
+    assert named(labels={"team": "storage", "owner": "ann"}).team == "storage"
+    assert named(NamingConfig(team_labels=("squad", "owner")), labels={"team": "x", "owner": "core"}).team == "core"
+    assert named(labels={"owner": "core"}).team == named().team == ""
+    assert len(named(labels={"team": "x" * 1000}).team) == 100
 
 
 def test_the_scope_is_stated_or_comes_from_the_configured_labels() -> None:

@@ -261,6 +261,11 @@ def test_what_a_label_hides_is_hidden_wherever_the_alert_repeats_it() -> None:
     assert named(other, labels={"customer": "ACME-Corp"}, summary="ACME-Corp").summary != digest
 
 
+def test_a_team_is_hidden_too() -> None:
+    assert named(configured({"names": ["team"]}), labels={"team": "secret-project"}).team == MASK
+    assert named(configured({"values": ["secret-[a-z]+"]}), labels={"team": "secret-project"}).team == MASK
+
+
 def test_a_label_that_names_the_service_is_hidden_too() -> None:
     rules = configured({"names": ["app"], "action": "mask"}, {"names": ["pod"], "action": "drop"})
     one = named(rules, labels={"app": "secret-project", "pod": "secret-project-5d9f8c7b6-x2x9z"})

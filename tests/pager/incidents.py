@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from correlator.domain import (
     Action,
@@ -12,6 +12,7 @@ from correlator.domain import (
     Evidence,
     IncidentEvent,
     IncidentStatus,
+    Link,
     Owner,
     RootCause,
     Severity,
@@ -36,6 +37,7 @@ def incident(
     why: str = "upstream of 4 alerting services",
     candidates: int = 2,
     changes: Sequence[dict[str, str]] = (),
+    links: Mapping[str, str] | None = None,
 ) -> IncidentEvent:
     """Return a plausible event; the status follows from the action."""
     if status is None:
@@ -88,6 +90,7 @@ def incident(
             ],
         ),
         changes=list(changes),
+        links=[Link(kind=kind, url=url, alert=alert) for kind, url in (links or {}).items()],
         merged_into="inc-00000002" if action is Action.MERGED else None,
         started_at="2026-01-31T08:00:00.000Z",
         opened_at="2026-01-31T08:00:20.000Z",

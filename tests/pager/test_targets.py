@@ -14,17 +14,24 @@ from prometheus_client import CollectorRegistry
 from correlator.config_pager import PagerConfig, PagerDutyTarget, WebhookTarget
 from correlator.domain import Action
 from correlator.errors import ConfigError
+from correlator.pager.alertmanager import Alertmanager, AlertmanagerWebhook
 from correlator.pager.connection import Outage
+from correlator.pager.console import text_of
 from correlator.pager.courier import Channel
 from correlator.pager.exchange import Backoff, Delivered
 from correlator.pager.gate import Gate, Policy
 from correlator.pager.intake import Poison, decode
+from correlator.pager.jsm import Jsm
 from correlator.pager.links import Links
 from correlator.pager.mark import NOTHING, mark_after
 from correlator.pager.metrics import PagerMetrics
+from correlator.pager.pagerduty import PagerDuty
+from correlator.pager.routes import Routes
+from correlator.pager.slack import SlackWebhook
 from correlator.pager.targets import channels
 from correlator.pager.transports import Topics
 from correlator.pager.web import application
+from correlator.pager.webhook import Webhook
 from tests.pager.incidents import incident, paged
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -181,6 +188,44 @@ def test_a_link_quotes_what_is_filled_in_and_is_left_out_where_there_is_nothing_
     silent = msgspec.structs.replace(event, root_cause=msgspec.structs.replace(event.root_cause, alert=None))
     assert [text for text, _ in links.of(silent)] == ["Incident"]
     assert Links().of(event) == []
+
+
+def test_what_an_alert_brought_comes_before_what_is_made_of_a_template() -> None:
+    links = Links(runbook_url="https://r/{alert}", dashboard_url="https://d/{service}")
+    brought = incident(page=True, links={"runbook": "https://wiki/postgres", "source": "https://prom/graph"})
+    assert links.of(brought) == [
+        ("Runbook", "https://wiki/postgres"),
+        ("Dashboard", "https://d/payments-db"),
+        ("Alert", "https://prom/graph"),
+    ]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://x/y", "https://u:p@host/", "https://x/" + "y" * 2000])
+def test_a_link_that_a_target_could_refuse_a_page_for_is_none(url: str) -> None:
+    links = Links(runbook_url="https://r/{alert}")
+    bad = incident(page=True, links={"runbook": url, "source": url, "something-new": "https://n/1"})
+    assert links.of(bad) == [("Runbook", "https://r/PostgresDown")]
+
+
+def test_every_target_shows_what_the_alerts_brought() -> None:
+    brought = {
+        "runbook": "https://wiki/a%3Cb",
+        "dashboard": "https://graf/d/1",
+        "source": "https://prom/graph?g0.expr=up",
+    }
+    event = incident(page=True, links=brought)
+    routes = Routes(table={}, default="d", addresses={"d": "https://hooks.example/x"})
+    for dialect in (
+        PagerDuty(name="pd", base_url="https://e.example", routes=routes),
+        SlackWebhook(name="slack", routes=routes),
+        Jsm(name="jsm", base_url="https://j.example", routes=routes),
+        Alertmanager(name="am", url="https://am.example"),
+        AlertmanagerWebhook(name="irm", url="https://irm.example"),
+        Webhook(name="hook", url="https://hook.example"),
+    ):
+        body = dialect.request(event, dialect.step(event, NOTHING, missed=False, now=0.0), 0.0).body.decode()
+        assert [url for url in brought.values() if url not in body] == [], dialect.name
+    assert "runbook https://wiki/a%3Cb" in text_of(event)
 
 
 async def test_links_of_the_configuration_reach_whoever_is_paged() -> None:

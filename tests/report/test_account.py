@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from correlator.domain import Action, Disposition, IncidentEvent
+from correlator.domain import Action, Disposition, IncidentEvent, Owner
 from correlator.report.account import Period, Report, report
 from correlator.report.noise import Fate, Parts, fires
 from correlator.report.stories import conflicts, stories
@@ -184,6 +185,24 @@ def test_a_misroute_is_judged_by_the_team_that_had_it_before_it_was_given_away()
     assert (moved.team, moved.reassigned) == ("web", True)
     assert not stayed.reassigned
     assert compacted.reassigned
+
+
+def test_an_incident_that_is_given_to_a_person_is_still_with_the_team() -> None:
+    at = MONDAY + 5 * MINUTE
+    with_ann = event(revision=2, action=Action.UPDATED, at=at, opened_at=MONDAY, team="Ann")
+    with_ann = msgspec.structs.replace(with_ann, owner=Owner(team="Ann", route="payments"))
+    back = event(revision=3, action=Action.UPDATED, at=at + MINUTE, opened_at=MONDAY, team="payments")
+    away = event(revision=3, action=Action.REOPENED, at=at + MINUTE, opened_at=MONDAY, team="web", page=True)
+    to_ann = said("reassign", at, to="Ann", to_person=True)
+    (kept,) = stories([event(), with_ann], [to_ann])
+    assert (kept.team, kept.reassigned, kept.feedback) == ("payments", False, (to_ann,))
+    (compacted,) = stories([with_ann], [to_ann])
+    assert (compacted.team, compacted.reassigned) == ("payments", False)
+    assert {page.team for page in compacted.pages} == {"payments"}
+    (returned,) = stories([event(), with_ann, back], [to_ann, said("reassign", at + MINUTE, to="payments")])
+    assert (returned.team, returned.reassigned) == ("payments", False)
+    (moved,) = stories([event(), with_ann, away], [to_ann, said("reassign", at + MINUTE, to="web")])
+    assert (moved.team, moved.reassigned) == ("web", True)
 
 
 def test_a_delivery_that_is_repeated_counts_once_and_the_first_acknowledgement_counts() -> None:

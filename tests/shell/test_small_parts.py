@@ -34,7 +34,7 @@ from correlator.replay import LogReplay
 from correlator.shell import topologies
 from correlator.shell.app import settings
 from correlator.shell.dump import line
-from correlator.shell.ingest import defaulted
+from correlator.shell.ingest import defaulted, named
 from correlator.shell.logs import Repeats
 from correlator.shell.metrics import Metrics, source_word
 from correlator.shell.pace import Pace
@@ -310,3 +310,30 @@ def test_what_firings_leave_out_is_counted_by_their_source() -> None:
     assert defaulted(events) == {("prometheus", "severity"): 2, ("prometheus", "service"): 1}
     own = Namer(NamingConfig(severities={"blocker": "critical"}), ServiceGraph.empty())
     assert defaulted([own.name(read[1], event_id="1", observed_at=at)]) == {}
+
+
+def test_firings_are_counted_by_the_rule_that_named_their_service() -> None:
+    graph = ServiceGraph(TopologyDocument(services=(Service(name="cart"),), dependencies=()))
+    alerts = [
+        {"labels": {"alertname": "A", "service": "cart"}},
+        {"labels": {"alertname": "B", "service": "exporter", "app": "cart"}},
+        {"labels": {"alertname": "C", "service": "shop"}},
+        {"labels": {"alertname": "D"}},
+        {"labels": {"alertname": "E"}, "endsAt": "2026-11-23T03:40:00Z"},
+    ]
+    at = 1_795_405_230_000  # after the end of E
+    read = Formats().read(json.dumps(alerts).encode(), arrived_at=at).alerts
+    namer = Namer(NamingConfig(), graph)
+    assert named([namer.name(alert, event_id="1", observed_at=at) for alert in read]) == {
+        ("prometheus", "label:service", "yes"): 1,
+        ("prometheus", "label:app", "yes"): 1,
+        ("prometheus", "label:service", "no"): 1,
+        ("prometheus", "nothing", "no"): 1,
+    }
+
+
+def test_teams_that_alerts_name_are_no_more_labels_than_a_metric_bears() -> None:
+    metrics = Metrics(CollectorRegistry())
+    words = [metrics.team_word(f"team-{number}") for number in range(1_100)]
+    assert words == [*(f"team-{number}" for number in range(1_000)), *["other"] * 100]
+    assert metrics.team_word("team-7") == "team-7"

@@ -1,14 +1,13 @@
-"""OTLP: spans of `ExportTraceServiceRequest`, as protobuf or as JSON (the collector's `otlp_proto` and `otlp_json`).
+"""Spans as the Kafka exporter of the OpenTelemetry collector writes them, above all OTLP's `ExportTraceServiceRequest`.
 
-In JSON, ids are hex by the specification, in either case; base64 where a generic protobuf library wrote them. Numbers
-of 64 bits may be strings, enumerations may be names. Nothing of it is needed but who called whom.
+That comes as protobuf or as JSON (`otlp_proto`, `otlp_json`). Those of Zipkin and Jaeger are read where they are JSON
+(`zipkin_json`, as in Zipkin's own topic, and `jaeger_json`). In OTLP's JSON, ids are hex by the specification, in
+either case; base64 where a generic protobuf library wrote them. Numbers of 64 bits may be strings, enumerations may be
+names. Nothing of it is needed but who called whom.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import DecodeError
@@ -18,23 +17,20 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from correlator.errors import SourceError
 from topology.findings import Findings, items, mapping, text
 from topology.names import service_name
+from topology.sources import jaeger, zipkin
 from topology.sources.decoding import decode_json
-from topology.spans import PEER_ATTRIBUTES, Span, SpanKind, SpanPairs, peer_of
-
-_HEX = re.compile(r"^(?:[0-9a-fA-F]{2})+$")
-_TRACE_BYTES, _SPAN_BYTES = 16, 8
-#: The attributes that matter; the others are many and long.
-_KEYS = frozenset(PEER_ATTRIBUTES)
+from topology.sources.spans import KEYS, SPAN_BYTES, TRACE_BYTES, id_of, kind_of, span_of
+from topology.spans import Span, SpanPairs
 
 
 def read(payload: bytes) -> Findings:
-    """Read a file of spans, protobuf or JSON, or JSON one request a line as the collector's file exporter writes.
+    """Read a file of spans, protobuf or JSON, or JSON one message a line as the collector's file exporter writes.
 
     Raises:
         SourceError: it is neither.
     """
     pairs = SpanPairs()
-    lines = payload.split(b"\n") if payload.lstrip()[:1] == b"{" else [payload]
+    lines = payload.split(b"\n") if payload.lstrip()[:1] in (b"{", b"[") else [payload]
     try:
         pairs.add(spans(payload), now=0)
     except SourceError:
@@ -53,7 +49,10 @@ def spans(payload: bytes) -> list[Span]:
         SourceError: it is neither.
     """
     if payload.lstrip()[:1] in (b"{", b"["):
-        return list(_of_json(decode_json(payload)))
+        tree = decode_json(payload)
+        if isinstance(tree, list):
+            return zipkin.spans_of(tree)
+        return jaeger.spans_of(tree) if "process" in tree else list(_of_json(tree))
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(payload)
@@ -69,13 +68,13 @@ def _of_protobuf(request: ExportTraceServiceRequest) -> Iterator[Span]:
             continue
         for scope in resource.scope_spans:
             for span in scope.spans:
-                made = _span(
+                made = span_of(
                     service,
                     trace=span.trace_id.hex(),
                     span=span.span_id.hex(),
                     parent=span.parent_span_id.hex(),
-                    kind=int(span.kind),
-                    attributes=_proto_attributes(span.attributes, _KEYS),
+                    kind=kind_of(int(span.kind)),
+                    attributes=_proto_attributes(span.attributes, KEYS),
                     links=((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
                 )
                 if made is not None:
@@ -96,15 +95,15 @@ def _of_json(tree: object) -> Iterator[Span]:
         # The older name of scopes is still written by collectors before 0.60.
         for scope in map(mapping, items(resource.get("scopeSpans", resource.get("instrumentationLibrarySpans")))):
             for span in map(mapping, items(scope.get("spans"))):
-                made = _span(
+                made = span_of(
                     service,
-                    trace=_id(span.get("traceId"), _TRACE_BYTES),
-                    span=_id(span.get("spanId"), _SPAN_BYTES),
-                    parent=_id(span.get("parentSpanId"), _SPAN_BYTES),
-                    kind=span.get("kind"),
-                    attributes=_json_attributes(span.get("attributes"), _KEYS),
+                    trace=id_of(span.get("traceId"), TRACE_BYTES),
+                    span=id_of(span.get("spanId"), SPAN_BYTES),
+                    parent=id_of(span.get("parentSpanId"), SPAN_BYTES),
+                    kind=kind_of(span.get("kind")),
+                    attributes=_json_attributes(span.get("attributes"), KEYS),
                     links=(
-                        (_id(link.get("traceId"), _TRACE_BYTES), _id(link.get("spanId"), _SPAN_BYTES))
+                        (id_of(link.get("traceId"), TRACE_BYTES), id_of(link.get("spanId"), SPAN_BYTES))
                         for link in map(mapping, items(span.get("links")))
                     ),
                 )
@@ -123,58 +122,3 @@ def _json_attributes(attributes: object, keys: Iterable[str]) -> dict[str, str]:
 
 def _service(attributes: dict[str, str]) -> str:
     return service_name(attributes.get("service.name", ""))
-
-
-def _span(
-    service: str,
-    *,
-    trace: str,
-    span: str,
-    parent: str,
-    kind: object,
-    attributes: dict[str, str],
-    links: Iterable[tuple[str, str]],
-) -> Span | None:
-    """Make a span; None for one without ids."""
-    if not trace or not span:
-        return None
-    span_kind = _kind(kind)
-    peer, peer_kind = peer_of(span_kind, attributes)
-    return Span(
-        id=trace + span,
-        parent=trace + parent if parent else "",
-        service=service,
-        kind=span_kind,
-        peer=peer,
-        peer_kind=peer_kind,
-        links=tuple(other_trace + other for other_trace, other in links if other_trace and other),
-    )
-
-
-def _kind(value: object) -> SpanKind:
-    """Read the kind of a span: its number, or the name that protojson writes."""
-    if isinstance(value, str):
-        return SpanKind.__members__.get(value.removeprefix("SPAN_KIND_"), _of_number(value))
-    return _of_number(value)
-
-
-def _of_number(value: object) -> SpanKind:
-    try:
-        return SpanKind(int(value)) if isinstance(value, int | float | str) else SpanKind.UNSPECIFIED
-    except (ValueError, OverflowError):
-        return SpanKind.UNSPECIFIED
-
-
-def _id(value: object, size: int) -> str:
-    """Return an id of `size` bytes as lower-case hex; empty where there is none, or only zeros."""
-    written = text(value)
-    if len(written) == 2 * size and _HEX.match(written):
-        data = bytes.fromhex(written)
-    else:
-        try:
-            data = base64.b64decode(written, validate=True)
-        except (binascii.Error, ValueError):
-            return ""
-        if len(data) != size:
-            return ""
-    return data.hex() if any(data) else ""

@@ -22,6 +22,7 @@ from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.openapi import document
 from correlator.shell.http.post import Passed, Post, understand
 from correlator.shell.http.refusal import Refused
+from correlator.shell.http.signed import Signature, signed_of
 from correlator.shell.http.sns import Download, Signatures, signatures_of
 
 _log = structlog.get_logger("correlator.worker")
@@ -46,6 +47,7 @@ class Intake:
     Args:
         outbox: has the record when its `send` returns.
         signatures: checks envelopes of SNS; None where they need not be signed.
+        signed: who must sign what it posts under its own name, by format.
         now: the wall clock, milliseconds.
         new_key: makes a key for PagerDuty's senders that leave it to us.
     """
@@ -58,6 +60,7 @@ class Intake:
         outbox: Sends,
         metrics: HttpMetrics,
         signatures: Signatures | None,
+        signed: Mapping[str, Signature],
         now: Callable[[], int],
         new_key: Callable[[], str] = lambda: uuid4().hex,
     ) -> None:
@@ -74,6 +77,7 @@ class Intake:
         self._outbox = outbox
         self._metrics = metrics
         self._signatures = signatures
+        self._signed = signed
         self._now = now
         self._new_key = new_key
         self._logged: dict[tuple[str, str], float] = {}
@@ -117,7 +121,12 @@ class Intake:
         name = endpoint.format.name if endpoint.format else _UNKNOWN
         client = request.remote or ""
         try:
-            self._gate.admit(client, request.headers.get("Authorization"), has_certificate=_has_certificate(request))
+            if name in self._signed:
+                self._gate.pace(client)  # the signature lets it in, which only who has read the body can check
+            else:
+                self._gate.admit(
+                    client, request.headers.get("Authorization"), has_certificate=_has_certificate(request)
+                )
             post = await self._take(endpoint, request, client)
         except Refused as refused:
             self._refuse(name, client, refused.reason, refused.detail)
@@ -137,6 +146,8 @@ class Intake:
         kept = False
         try:
             body = await self._body(request, share)
+            if endpoint.format is not None and (signature := self._signed.get(endpoint.format.name)) is not None:
+                signature.check(body, request.headers, self._now())
             post = understand(
                 endpoint,
                 body,
@@ -202,7 +213,8 @@ def intake_of(
     """
     gate = gate_of(config.http, environ, time.monotonic)
     signatures = signatures_of(config.http, download, time.monotonic)
-    return Intake(config, gate=gate, outbox=outbox, metrics=metrics, signatures=signatures, now=now)
+    signed = signed_of(config.http, environ)
+    return Intake(config, gate=gate, outbox=outbox, metrics=metrics, signatures=signatures, signed=signed, now=now)
 
 
 def _has_certificate(request: web.Request) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ from correlator.formats.feedback import Word
 from correlator.formats.pagerduty_webhook import Webhook
 from correlator.shell.http.answers import WEBHOOK, Answers
 from correlator.shell.http.endpoints import Endpoint
+from correlator.shell.http.pagerduty import SIGNATURE_HEADER
+from correlator.shell.http.signed import headers_of
 
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -26,7 +28,7 @@ _ENCODING = {
 #: What may be answered beside success, with what it means.
 _REFUSALS = {
     400: "Nothing of it can be used: what is wrong, and where. Unknown fields never are.",
-    401: "The token is missing or wrong.",
+    401: "The token or the signature is missing or wrong.",
     403: "No client certificate, or no signature of SNS that holds.",
     408: "The body was sent too slowly.",
     413: "Larger than a record may be, as sent or inflated.",
@@ -43,6 +45,7 @@ def document(endpoints: Iterable[Endpoint], config: HttpConfig) -> dict[str, Any
     references, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     by_format = dict(zip(shapes, references[:-2], strict=True))
     security = _security(config)
+    signed = headers_of(config)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,10 +54,16 @@ def document(endpoints: Iterable[Endpoint], config: HttpConfig) -> dict[str, Any
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            **{one.path: {"post": _operation(one, by_format)} for one in endpoints},
+            **{
+                one.path: {"post": _operation(one, by_format, signed.get(one.format.name, ()) if one.format else ())}
+                for one in endpoints
+            },
             "/feedback": {"post": _said("What an operator says of an incident", references[-2], _IDEMPOTENCY)},
             "/feedback/pagerduty": {
-                "post": {**_said("A webhook (V3) of PagerDuty", references[-1], _SIGNATURE), "security": []}
+                "post": {
+                    **_said("A webhook (V3) of PagerDuty", references[-1], _required(SIGNATURE_HEADER)),
+                    "security": [],
+                }
             },
         },
         "components": {"schemas": schemas, "securitySchemes": security},
@@ -62,8 +71,11 @@ def document(endpoints: Iterable[Endpoint], config: HttpConfig) -> dict[str, Any
     }
 
 
+def _required(header: str) -> dict[str, Any]:
+    return {"name": header, "in": "header", "required": True, "schema": {"type": "string"}}
+
+
 _IDEMPOTENCY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
-_SIGNATURE = {"name": "X-PagerDuty-Signature", "in": "header", "required": True, "schema": {"type": "string"}}
 _HEARD = {
     "type": "object",
     "required": ["status", "heard", "ids"],
@@ -99,7 +111,7 @@ def _security(config: HttpConfig) -> dict[str, Any]:
     return schemes
 
 
-def _operation(endpoint: Endpoint, shapes: dict[str, Any]) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, shapes: dict[str, Any], signed: Sequence[str]) -> dict[str, Any]:
     answers = endpoint.answers
     taken: dict[str, Any] = {"description": "Kafka has it on all replicas."}
     if answers.taken_schema is not None:
@@ -107,12 +119,14 @@ def _operation(endpoint: Endpoint, shapes: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": endpoint.path.strip("/").replace("/", "-"),
         "summary": endpoint.summary,
-        "parameters": [_ENCODING],
+        "parameters": [_ENCODING, *map(_required, signed)],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _body(endpoint, shapes)}}},
         "responses": {
             str(answers.taken_status): taken,
             **{str(status): _refusal(answers, status, text) for status, text in _REFUSALS.items()},
         },
+        # The signature takes the place of whatever else lets senders in.
+        **({"security": []} if signed else {}),
     }
 
 

@@ -22,6 +22,7 @@ from correlator.shell.http.intake import Intake
 from correlator.shell.http.metrics import HttpMetrics
 from correlator.shell.http.pagerduty import AlertKeys
 from correlator.shell.http.refusal import unavailable
+from correlator.shell.http.signed import signed_of
 from correlator.shell.http.sns import Download, signatures_of
 from correlator.shell.web import application, serving
 
@@ -113,6 +114,7 @@ async def served(
         outbox=outbox,
         metrics=metrics,
         signatures=signatures_of(config.http, download or Download(), clock),
+        signed=signed_of(config.http, environ or {}),
         now=lambda: NOW,
         new_key=lambda: f"key-{next(numbers)}",
     )

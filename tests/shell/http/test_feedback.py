@@ -76,6 +76,7 @@ async def test_what_an_operator_posts_is_one_record_of_the_topic_of_feedback_key
                 "source": "http",
                 "id": "id-1",
                 "to": None,
+                "to_person": False,
                 "root": "db",
                 "into": None,
                 "services": [],
@@ -144,12 +145,12 @@ async def test_where_kafka_does_not_take_it_whoever_posts_is_told_to_post_again(
         (
             "incident.reassigned",
             {"assignees": [{"id": "P1", "summary": "Ann"}, {"id": "P2"}]},
-            {"action": "reassign", "to": "Ann, P2"},
+            {"action": "reassign", "to": "Ann, P2", "to_person": True},
         ),
         (
             "incident.delegated",
             {"escalation_policy": {"id": "P3", "summary": "Databases"}},
-            {"action": "reassign", "to": "Databases"},
+            {"action": "reassign", "to": "Databases", "to_person": False},
         ),
         (
             "incident.resolved",
