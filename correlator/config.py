@@ -244,6 +244,7 @@ class KafkaConfig(_Section):
     pager_state_topic: str = "correlator-pager-state"
     alerts_retention_seconds: Seconds = 7 * 86_400
     events_retention_seconds: Seconds = 7 * 86_400
+    incidents_retention_seconds: Seconds = 90 * 86_400
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:

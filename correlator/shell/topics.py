@@ -32,6 +32,13 @@ _CONSEQUENCES = {
 }
 
 
+_OF_POLICIES = {
+    "compact": ": what it must keep is deleted by age",
+    "delete": ": compaction leaves gaps in it",
+    "compact,delete": ": it keeps too much or too little",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """A topic as it must be."""
@@ -62,9 +69,9 @@ def layout(config: Config) -> list[Topic]:
     # Recorded streams bear the timestamps of their own time: by those they would be deleted at once.
     aging = config.worker.clock == "wall"
 
-    def log(name: str, seconds: float, **settings: str) -> Topic:
+    def log(name: str, seconds: float, policy: str = "delete", **settings: str) -> Topic:
         retention = str(round(seconds * 1000)) if aging else "-1"
-        return topic(name, {"cleanup.policy": "delete", "retention.ms": retention, **settings})
+        return topic(name, {"cleanup.policy": policy, "retention.ms": retention, **settings})
 
     def compacted(name: str, **settings: str) -> Topic:
         return topic(name, {"cleanup.policy": "compact", **{key.replace("_", "."): settings[key] for key in settings}})
@@ -94,7 +101,8 @@ def layout(config: Config) -> list[Topic]:
             kafka.events_retention_seconds,
             **({"message.timestamp.type": "LogAppendTime"} if aging else {}),
         ),
-        compacted(kafka.incidents_topic),
+        # The last word of each incident, but not for ever.
+        log(kafka.incidents_topic, kafka.incidents_retention_seconds, "compact,delete"),
         log(kafka.rejected_topic, kafka.alerts_retention_seconds),
         # Small segments and eager cleaning: a restart reads what was not cleaned yet.
         compacted(kafka.snapshots_topic, segment_bytes=str(_SEGMENT_BYTES), min_cleanable_dirty_ratio="0.1"),
@@ -167,7 +175,7 @@ def differences(wanted: Topic, shape: Shape | None, settings: Mapping[str, str])
         actual = settings.get(key)
         if key in _AT_LEAST and actual is not None and int(actual) >= int(value):
             continue
-        if actual != value:
+        if actual is None or sorted(actual.split(",")) != sorted(value.split(",")):
             found.append(f"{key} is {actual}, not {value}{_consequence(key, value)}")
     # More than it has copies can never acknowledge, as many as it has only while none is away.
     acknowledging = int(settings.get("min.insync.replicas") or 1)
@@ -180,7 +188,7 @@ def differences(wanted: Topic, shape: Shape | None, settings: Mapping[str, str])
 
 def _consequence(key: str, value: str) -> str:
     if key == "cleanup.policy":
-        return ": what it must keep is deleted by age" if value == "compact" else ": compaction leaves gaps in it"
+        return _OF_POLICIES[value]
     return _CONSEQUENCES.get(key, "")
 
 

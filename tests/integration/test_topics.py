@@ -40,7 +40,7 @@ def test_what_differs_is_told_by_the_command_and_by_a_worker_that_starts(world: 
     found = {finding.topic: finding.problems for finding in asyncio.run(verify(world.config, create=True))}
     told = {
         (kafka.incidents_topic, "has 3 partitions, not 1"),
-        (kafka.incidents_topic, "cleanup.policy is delete, not compact: what it must keep is deleted by age"),
+        (kafka.incidents_topic, "cleanup.policy is delete, not compact,delete: it keeps too much or too little"),
         (kafka.events_topic, "retention.ms is 1000, not 604800000"),
         (
             kafka.events_topic,

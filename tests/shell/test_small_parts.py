@@ -106,9 +106,9 @@ def config(**worker: object) -> Config:
 def test_recorded_streams_are_not_deleted_for_their_age() -> None:
     played = {topic.name: topic.settings for topic in layout(config(clock="records"))}
     live = {topic.name: topic.settings for topic in layout(config())}
-    for name in ("alerts", "correlator-events"):
+    for name, days in {"alerts": 7, "correlator-events": 7, "incidents": 90}.items():
         assert played[name]["retention.ms"] == "-1"
-        assert live[name]["retention.ms"] == str(7 * 86_400_000)
+        assert live[name]["retention.ms"] == str(days * 86_400_000)
 
 
 def test_a_dead_letter_and_a_record_of_the_log_have_room_for_the_largest_event() -> None:
@@ -129,6 +129,15 @@ def test_every_difference_of_a_topic_is_told_and_more_room_is_none() -> None:
     found = differences(wanted, one, {**same, "cleanup.policy": "compact", "max.message.bytes": "10"})
     assert len(found) == 3
     assert found[0] == "has 1 partitions, not 3"
+
+
+def test_policies_are_the_same_in_any_order() -> None:
+    wanted = next(topic for topic in layout(config()) if topic.name == "incidents")
+    assert wanted.settings["cleanup.policy"] == "compact,delete"
+    three, same = Shape(partitions=3, copies=1), dict(wanted.settings)
+    assert differences(wanted, three, {**same, "cleanup.policy": "delete,compact"}) == []
+    (told,) = differences(wanted, three, {**same, "cleanup.policy": "compact"})
+    assert told == "cleanup.policy is compact, not compact,delete: it keeps too much or too little"
 
 
 # -- dumps -------------------------------------------------------------------------------------------------------
