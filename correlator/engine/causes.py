@@ -49,8 +49,9 @@ STICKINESS = 7.0
 DOWNWARD = 0.3
 #: Probability that a service in trouble has an alert at all.
 COVERAGE = 0.6
-#: On how many services beyond those that the graph leads to a fault shows, on average: no graph is whole. All services
-#: share it, so the more there are, the less one that is in trouble at the same time says.
+#: On how many services beyond those that the graph leads to a fault shows, on average: no graph is whole. A fault that
+#: the graph leads from to more shows on as many beyond. All services share it, so the more there are, the less one that
+#: is in trouble at the same time says.
 BEYOND_THE_GRAPH = 20.0
 #: In a small system it is this probable at most.
 MOST_BEYOND = 0.5
@@ -360,6 +361,16 @@ class Explainer:
             return 0.0
         width = self._widths[hops][offset < 0]
         return self._peaks[hops] * math.exp(-abs(offset) / width) + self._tail
+
+
+def strength_beyond(size: int, services: int) -> float:
+    """Return the strength with which a fault reaches a service that the graph does not lead to.
+
+    Args:
+        size: how many nodes its tree has along known paths.
+        services: how many the graph knows.
+    """
+    return min(MOST_BEYOND, max(BEYOND_THE_GRAPH, size) / max(services, 1))
 
 
 def _weakest(victim: Node, travel: dict[Kind, float]) -> float:

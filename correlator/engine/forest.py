@@ -6,21 +6,20 @@ A pure function of the live nodes: no history, no arrival order.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from correlator.engine.causes import (
-    BEYOND_THE_GRAPH,
     CALL_STRENGTH,
     MENTION_STRENGTH,
-    MOST_BEYOND,
     RELAPSE_STRENGTH,
     STICKINESS,
     Explainer,
     Path,
     Paths,
+    strength_beyond,
 )
 from correlator.engine.cover import cover
 from correlator.engine.kinds import CAUSE_LIKE
@@ -176,8 +175,7 @@ def plant(
     # Of services that it does not know, that the graph leads nowhere says nothing: in doubt, page.
     known = {key: node for key, node in nodes.items() if node.service in paths.graph}
     doubtful = {key for key in known if faults[key] <= noises[key]}
-    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(paths.graph), 1))
-    _join(known, parents, links, alone, doubtful, published, strength, explainer)
+    _join(known, parents, links, alone, doubtful, published, len(paths.graph), explainer)
     covered = cover(nodes, parents, paths, explainer, faults, noises, published)
     return Forest(
         parents=parents,
@@ -205,23 +203,26 @@ def _join(
     alone: Mapping[int, float],
     doubtful: Collection[int],
     published: Mapping[int, bool],
-    strength: float,
+    services: int,
     explainer: Explainer,
 ) -> None:
     """Give what no known path explains to another tree: no graph is whole, and faults seldom begin together.
 
+    A tree that known paths made large reaches further beyond them; `services` is how many the graph has.
     What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else. What
     fires every day at this time needs no other explanation: a job strikes services that have nothing else in common.
     """
     inner = set(parents.values())
     roots = [key for key in nodes if not parents[key] and (key in inner or published[key] or key not in doubtful)]
+    sizes = Counter(_root(key, parents) for key in parents)
+    strengths = {key: strength_beyond(sizes[key], services) for key in roots}
     for key, node in nodes.items():
         if parents[key] or node.frozen or node.names.keys() <= set(node.scheduled):
             continue
         found = []
         for root in roots:
             if root != key and not _leads_into(root, parents, {key}):
-                path = Path(nodes[root].service, strength, 2, unknown=True)
+                path = Path(nodes[root].service, strengths[root], 2, unknown=True)
                 if (link := _link(node, nodes[root], path, explainer)) is not None:
                     found.append(link)
         chosen = _best(node, found, alone[key], published[key])
@@ -277,6 +278,12 @@ def _leads_into(key: int, parents: Mapping[int, int], inside: set[int]) -> bool:
     return False
 
 
+def _root(key: int, parents: Mapping[int, int]) -> int:
+    while parents[key]:
+        key = parents[key]
+    return key
+
+
 def _trees(
     parents: Mapping[int, int],
     links: Mapping[int, list[Link]],
@@ -286,10 +293,7 @@ def _trees(
 ) -> list[Tree]:
     members: dict[int, list[int]] = defaultdict(list)
     for key in parents:
-        root = key
-        while parents[root]:
-            root = parents[root]
-        members[root].append(key)
+        members[_root(key, parents)].append(key)
     groups: dict[str | int, list[int]] = defaultdict(list)
     for root in members:
         groups[covered[root][0] if root in covered else root].append(root)

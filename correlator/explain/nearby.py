@@ -57,7 +57,7 @@ def _miss(ground: Grounds, node: Node, links: Iterable[Link], inside: dict[int, 
     if node.service not in view.graph:
         return math.inf, None, None
     known = [member for member in inside.values() if member.service in view.graph]
-    joined = [(joined_density(view, node, member), -member.id, member) for member in known]
+    joined = [(joined_density(view, node, member, size=len(known)), -member.id, member) for member in known]
     density, _, member = max(joined, key=lambda found: found[:2], default=(-math.inf, 0, None))
     return taken - density, member if math.isfinite(density) else None, None
 

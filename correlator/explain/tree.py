@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from correlator.domain import rfc3339
-from correlator.engine.causes import BEYOND_THE_GRAPH, MOST_BEYOND, RELAPSE_STRENGTH, Path
+from correlator.engine.causes import RELAPSE_STRENGTH, Path, strength_beyond
 from correlator.engine.forest import Link, candidates
 from correlator.engine.nodes import is_live
 from correlator.engine.state import Incident, Node
@@ -75,9 +75,9 @@ def _member(ground: Grounds, key: int) -> Member:
     share = ground.shares.get(key)
     noise = math.log(ground.view.explainer.noise(node))
     strength = None if share is None else round(share - noise, _DIGITS)
-    margin, rival = _margin(
-        ground, node, share if parent is None or path else joined_density(ground.view, node, parent)
-    )
+    size = len(ground.links)
+    density = share if parent is None or path else joined_density(ground.view, node, parent, size=size)
+    margin, rival = _margin(ground, node, density)
     cause = node.covered_by or (parent.service if parent is not None else "") or None
     return Member(
         node=key,
@@ -168,9 +168,12 @@ def _margin(ground: Grounds, node: Node, share: float | None) -> tuple[float | N
     return (round(share - others[best], _DIGITS) if share is not None and known else None), best
 
 
-def joined_density(view: View, node: Node, cause: Node) -> float:
-    """Return the log density by which a node goes with trouble that began with it, though no path is known."""
-    strength = min(MOST_BEYOND, BEYOND_THE_GRAPH / max(len(view.graph), 1))
+def joined_density(view: View, node: Node, cause: Node, *, size: int) -> float:
+    """Return the log density by which a node goes with trouble that began with it, though no path is known.
+
+    `size` is how many nodes the incident of the cause has.
+    """
+    strength = strength_beyond(size, len(view.graph))
     density = view.explainer.by(node, cause, Path(cause.service, strength, 2, unknown=True))
     return math.log(density) if density > 0 else -math.inf
 

@@ -8,6 +8,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Severity
+from correlator.engine.causes import BEYOND_THE_GRAPH, MOST_BEYOND, strength_beyond
 from tests.engine.drive import Run, broken_laws, event, graph_of, resolved, run
 
 ALERTS = 10_000
@@ -67,3 +68,27 @@ def test_what_is_published_stays_small() -> None:
         assert len(one.root_cause.candidates) <= 10
         assert len(one.blast_radius) <= 50
         assert len(msgspec.json.encode(one)) < 200_000
+
+
+def test_a_storm_reaches_as_far_beyond_the_graph_as_along_it() -> None:
+    assert strength_beyond(1, 10_000) == strength_beyond(int(BEYOND_THE_GRAPH), 10_000) == BEYOND_THE_GRAPH / 10_000
+    assert strength_beyond(400, 10_000) == 0.04
+    assert strength_beyond(400, 40) == strength_beyond(1, 0) == MOST_BEYOND
+
+
+def test_of_a_wide_scope_a_storm_takes_in_what_no_path_leads_to_and_a_small_fault_does_not() -> None:
+    assert services_with_the_stranger(victims=200) > 200
+    assert services_with_the_stranger(victims=5) == 1
+
+
+def services_with_the_stranger(victims: int) -> int:
+    """Return how many services share the incident of one that no path leads to, of 12,000, six minutes later."""
+    struck = {f"v{number}": ["db"] for number in range(victims)}
+    events = [event("db", "PostgresDown", 0)]
+    events += [event(name, "ErrorsHigh", 5 + number / 20) for number, name in enumerate(struck)]
+    events.append(event("stranger", "ErrorsHigh", 380))
+    quiet = {f"q{number}": ["other"] for number in range(12_000 - victims)}
+    told = run(events, graph_of({**struck, **quiet, "stranger": ["other"]}))
+    return max(
+        len(one.services) for history in told.histories.values() for one in history if "stranger" in one.services
+    )
