@@ -24,6 +24,10 @@ _MOST_KNOWN = 4096
 #: A user before the host is a password that somebody forgot there.
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?=[/?#]|$)", re.IGNORECASE)
 _PLAIN = "!$%&'()*+,/:;=?@"
+_RUN = r"[\w.~/?!$&'()*+,:;=@-]*"
+_PART = rf"{_RUN}(?:%[0-9a-f]{{2}}{_RUN})*"
+#: An address in which nothing is to be spelled otherwise, as nearly all are.
+_SPELLED = re.compile(rf"{_ORIGIN.pattern}{_PART}(?:#{_PART})?", re.IGNORECASE | re.ASCII)
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -64,6 +68,8 @@ def _links(
 
 def address(text: str) -> str:
     """Return a text as an address of http or https in the characters of RFC 3986; "" where it is none."""
+    if not text or (len(text) <= MAX_URL_CHARACTERS and _SPELLED.fullmatch(text)):
+        return text
     text = text.strip()
     origin = _ORIGIN.match(text) if len(text) <= MAX_URL_CHARACTERS and text.isprintable() and " " not in text else None
     if origin is None:
