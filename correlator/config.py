@@ -24,6 +24,8 @@ from correlator.errors import ConfigError
 from correlator.paths import parse_path
 
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+#: How long a topic keeps what is in it.
+Retention = Annotated[float, Field(gt=0, le=3660 * 86_400)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 SeverityWord = Literal["critical", "error", "warning", "info", "unknown"]
 
@@ -242,9 +244,9 @@ class KafkaConfig(_Section):
     snapshots_topic: str = "correlator-snapshots"
     topologies_topic: str = "correlator-topologies"
     pager_state_topic: str = "correlator-pager-state"
-    alerts_retention_seconds: Seconds = 7 * 86_400
-    events_retention_seconds: Seconds = 7 * 86_400
-    incidents_retention_seconds: Seconds = 90 * 86_400
+    alerts_retention_seconds: Retention = 7 * 86_400
+    events_retention_seconds: Retention = 7 * 86_400
+    incidents_retention_seconds: Retention = 90 * 86_400
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -21,6 +21,10 @@ def test_without_anything_the_defaults_hold() -> None:
     assert load(environ={}) == Config()
 
 
+def test_the_defaults_are_such_as_one_may_write() -> None:
+    assert Config.model_validate_json(Config().model_dump_json()) == Config()
+
+
 def test_the_file_gives_way_to_the_environment_and_that_to_overrides(tmp_path: Path) -> None:
     path = written(tmp_path, 'max_hops = 1\n[kafka]\nbootstrap_servers = "file:1"\npartitions = 3\n')
     environ = {"CORRELATOR_KAFKA_BOOTSTRAP_SERVERS": "environment:1", "CORRELATOR_KAFKA_SASL_PASSWORD": "secret"}
