@@ -17,24 +17,20 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field, SecretStr
 
+from correlator.config_base import Probability, Seconds, Section, only_one
+from correlator.config_http import FeedbackConfig, HttpConfig
 from correlator.config_pager import PagerConfig
 from correlator.config_redaction import DEFAULTS, BuiltIn, RedactionRule
 from correlator.config_topology import TopologyConfig
 from correlator.errors import ConfigError
 from correlator.paths import parse_path
 
-Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 #: How long a topic keeps what is in it.
 Retention = Annotated[float, Field(gt=0, le=3660 * 86_400)]
-Probability = Annotated[float, Field(ge=0, le=1)]
 SeverityWord = Literal["critical", "error", "warning", "info", "unknown"]
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class KindRule(_Section):
+class KindRule(Section):
     """Alerts whose name, summary or metric match `pattern` tell of trouble of this `kind`; the first match wins."""
 
     kind: Literal["down", "saturation", "errors", "latency", "dependency", "traffic", "surge", "change", "other"]
@@ -50,7 +46,7 @@ class KindRule(_Section):
         return pattern
 
 
-class NamingConfig(_Section):
+class NamingConfig(Section):
     """How an event gets its service, scope and fingerprint when the sender does not say."""
 
     service_labels: tuple[str, ...] = (
@@ -107,7 +103,7 @@ class NamingConfig(_Section):
     )
 
 
-class EngineConfig(_Section):
+class EngineConfig(Section):
     """All that changes a decision of the engine; its hash is the `config` version of every incident."""
 
     correlation_window_seconds: Seconds = 400
@@ -158,7 +154,7 @@ PathText = Annotated[str, pydantic.AfterValidator(_is_path)]
 PathTexts = Annotated[tuple[PathText, ...], pydantic.BeforeValidator(_one_or_more)]
 
 
-class FormatPaths(_Section):
+class FormatPaths(Section):
     """Where the parts of an alert stand in a document, or in an item of its `each`."""
 
     name: PathTexts = Field(min_length=1)
@@ -183,7 +179,7 @@ class FormatPaths(_Section):
     labels: PathTexts = ()
 
 
-class FormatConfig(_Section):
+class FormatConfig(Section):
     """A format of the user's own: how its documents are recognised, and where in them everything stands."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -210,7 +206,7 @@ class FormatConfig(_Section):
         return when
 
 
-class KafkaConfig(_Section):
+class KafkaConfig(Section):
     """Where Kafka is and how our topics are called there. Credentials come from the environment."""
 
     bootstrap_servers: str = "localhost:9092"
@@ -252,12 +248,12 @@ class KafkaConfig(_Section):
     def _consistent(self) -> Self:
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("key_file needs cert_file")
-        if self.sasl_password is not None and self.sasl_password_file is not None:
-            raise ValueError("give sasl_password or sasl_password_file, not both")
-        if self.oauth_token_file is not None and self.oauth_token_url is not None:
-            raise ValueError("give oauth_token_file or oauth_token_url, not both")
-        if self.oauth_client_secret is not None and self.oauth_client_secret_file is not None:
-            raise ValueError("give oauth_client_secret or oauth_client_secret_file, not both")
+        only_one(
+            self,
+            ("sasl_password", "sasl_password_file"),
+            ("oauth_token_file", "oauth_token_url"),
+            ("oauth_client_secret", "oauth_client_secret_file"),
+        )
         return self
 
     @pydantic.field_validator("oauth_token_url")
@@ -268,7 +264,7 @@ class KafkaConfig(_Section):
         return url
 
 
-class WorkerConfig(_Section):
+class WorkerConfig(Section):
     """The Faust worker."""
 
     app_id: str = "correlator"
@@ -288,81 +284,6 @@ class WorkerConfig(_Section):
     #: A worker that has input and applies none of it for this long ends itself, to be started afresh.
     stall_seconds: Seconds = 120
     session_timeout_seconds: Seconds = 10
-
-
-class HttpConfig(_Section):
-    """Alerts over HTTP on the worker's web port, and TLS of that port."""
-
-    enabled: bool = True
-    #: Name of the environment variable that holds the token which senders must show.
-    token_env: str | None = None
-    #: File of such tokens, one a line; read again when it changes.
-    token_file: Path | None = None
-    tls_cert_file: Path | None = None
-    tls_key_file: Path | None = None
-    #: Certificates of the authority that signed those of clients; whoever sends alerts then needs one.
-    tls_client_ca_file: Path | None = None
-    #: Name of the environment variable with the secret with which Grafana signs what it posts to `/webhooks/grafana`,
-    #: or several, one a line; whoever posts there must then sign, and needs no token.
-    grafana_secret_env: str | None = None
-    #: File of such secrets, one a line; read again when it changes.
-    grafana_secret_file: Path | None = None
-    #: The header in which Grafana was told to send the time that it signs too.
-    grafana_timestamp_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None
-    #: The same of Sentry: the client secret of the integration, for `/webhooks/sentry`.
-    sentry_secret_env: str | None = None
-    sentry_secret_file: Path | None = None
-    #: What comes as of Amazon SNS must bear its signature.
-    sns_signatures: bool = False
-    #: ARNs of the topics that may send; all if empty. Anybody's topic has its messages signed.
-    sns_topics: tuple[str, ...] = ()
-    #: Certificates of Amazon's, PEM, for networks from which they cannot be asked for.
-    sns_certificate_file: Path | None = None
-    #: Bytes of posts that are being read or not acknowledged by Kafka, over all clients.
-    max_in_flight_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
-    body_timeout_seconds: Seconds = 10
-    #: Senders have limits of their own, PagerDuty's webhooks 5 s.
-    kafka_timeout_seconds: Seconds = 4
-    #: 0 is no limit.
-    client_requests_per_second: Annotated[float, Field(ge=0)] = 500
-    client_burst: Annotated[int, Field(ge=1)] = 1000
-
-    @pydantic.model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together")
-        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
-            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
-        if self.token_env is not None and self.token_file is not None:
-            raise ValueError("give token_env or token_file, not both")
-        if self.grafana_secret_env is not None and self.grafana_secret_file is not None:
-            raise ValueError("give grafana_secret_env or grafana_secret_file, not both")
-        if self.sentry_secret_env is not None and self.sentry_secret_file is not None:
-            raise ValueError("give sentry_secret_env or sentry_secret_file, not both")
-        if self.grafana_timestamp_header is not None and not (self.grafana_secret_env or self.grafana_secret_file):
-            raise ValueError("grafana_timestamp_header needs grafana_secret_env or grafana_secret_file")
-        if not self.sns_signatures and (self.sns_topics or self.sns_certificate_file is not None):
-            raise ValueError("sns_topics and sns_certificate_file need sns_signatures")
-        return self
-
-
-class FeedbackConfig(_Section):
-    """What PagerDuty tells of its incidents; `http` has who else may post feedback."""
-
-    #: Name of the environment variable that holds the secret of the webhook subscription, or several, one a line.
-    pagerduty_secret_env: str | None = None
-    #: File of such secrets, one a line; read again when it changes.
-    pagerduty_secret_file: Path | None = None
-    #: Name of the environment variable with a read-only REST API key, to ask for the alerts of an incident there: the
-    #: webhook alone often does not tell which of ours it is.
-    pagerduty_token_env: str | None = None
-    pagerduty_api_url: Annotated[str, Field(pattern="^https?://")] = "https://api.pagerduty.com"
-
-    @pydantic.model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.pagerduty_secret_env is not None and self.pagerduty_secret_file is not None:
-            raise ValueError("give pagerduty_secret_env or pagerduty_secret_file, not both")
-        return self
 
 
 class Config(EngineConfig):

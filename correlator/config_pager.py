@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import AwareDatetime, Field
 
-Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+from correlator.config_base import Seconds, Section
+
 #: A window longer than this is a mistake or a decision to live without the alert; neither may silence for ever.
 LONGEST_WINDOW = timedelta(days=31)
 
@@ -35,11 +36,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Pattern = Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class _TargetConfig(_Section):
+class _TargetConfig(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
     timeout_seconds: Seconds = 10
     #: Incidents below it are not told, until they rise. `unknown` counts as `warning`.
@@ -166,7 +163,7 @@ Target = Annotated[
 ]
 
 
-class TeamHours(_Section):
+class TeamHours(Section):
     """What one team does differently; what it leaves out is as for everybody."""
 
     time_zone: Zone | None = None
@@ -175,7 +172,7 @@ class TeamHours(_Section):
     holidays: tuple[date, ...] | None = None
 
 
-class QuietHoursConfig(_Section):
+class QuietHoursConfig(Section):
     """When pages that are not critical are held until the hours end. Without a class of hours nothing is held."""
 
     classes: tuple[HourClass, ...] = ()
@@ -192,7 +189,7 @@ class QuietHoursConfig(_Section):
         return self
 
 
-class WindowConfig(_Section):
+class WindowConfig(Section):
     """A maintenance window or a silence: what it matches is not paged while it lasts.
 
     Either from `starts` to `ends`, or on `weekdays` from `daily_from` to `daily_to`, where `starts` and `ends` bound
@@ -239,7 +236,7 @@ class WindowConfig(_Section):
         return self
 
 
-class PagerConfig(_Section):
+class PagerConfig(Section):
     """The pager process: who hears of incidents, and when."""
 
     group_id: str = "correlator-pager"

@@ -8,6 +8,8 @@ import pydantic
 import re2
 from pydantic import Field
 
+from correlator.config_base import Section
+
 Action = Literal["drop", "mask", "hash"]
 #: Rules that ship; `email` is the one that is not on by itself.
 BuiltIn = Literal["authorization", "aws", "email", "jwt", "labels", "passwords", "private-key", "tokens", "url"]
@@ -25,14 +27,12 @@ DEFAULTS: tuple[BuiltIn, ...] = (
 _MAX_EXPRESSION = 1000
 
 
-class RedactionRule(pydantic.BaseModel):
+class RedactionRule(Section):
     """What is redacted: the values of labels and annotations by their `names`, or what matches `values` in any text.
 
     In a name `*` and `?` are wildcards, and case does not count. A value is a regular expression of RE2, which takes
     linear time whatever it is given; of one with a group only what the first group matched is redacted.
     """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     values: tuple[Annotated[str, Field(min_length=1, max_length=_MAX_EXPRESSION)], ...] = ()

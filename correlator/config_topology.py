@@ -11,15 +11,10 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import Field
 
-Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+from correlator.config_base import Probability, Seconds, Section
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class _Source(_Section):
+class _Source(Section):
     type: str
     #: What reports and metrics call it; the type unless given.
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")] | None = None
@@ -179,7 +174,7 @@ Source = Annotated[
 ]
 
 
-class TopologyConfig(_Section):
+class TopologyConfig(Section):
     """Where the dependency graph comes from when it is imported."""
 
     sources: tuple[Source, ...] = ()

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 
-from correlator.config import HttpConfig
+from correlator.config_http import HttpConfig
 from correlator.secrets import Secrets, secrets_of
 from correlator.shell.http.refusal import Refused, unavailable
 

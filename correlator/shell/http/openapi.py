@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from correlator import __version__
-from correlator.config import HttpConfig
+from correlator.config_http import HttpConfig
 from correlator.formats.feedback import Word
 from correlator.formats.pagerduty_webhook import Webhook
 from correlator.shell.http.answers import WEBHOOK, Answers

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from correlator.config import HttpConfig
+from correlator.config_http import HttpConfig
 from correlator.secrets import Secrets, secrets_of
 from correlator.shell.http.refusal import Refused
 

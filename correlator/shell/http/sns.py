@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from correlator.config import HttpConfig
+from correlator.config_http import HttpConfig
 from correlator.errors import ConfigError, InputError
 from correlator.formats.format import Document
 from correlator.formats.sns_signature import Signed, signed

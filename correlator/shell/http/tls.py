@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from correlator.config import HttpConfig
+from correlator.config_http import HttpConfig
 from correlator.errors import ConfigError
 
 _log = structlog.get_logger("correlator.worker")

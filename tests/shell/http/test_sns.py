@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from correlator.config import Config, HttpConfig
+from correlator.config import Config
+from correlator.config_http import HttpConfig
 from correlator.errors import ConfigError
 from correlator.shell.http.refusal import Refused, unavailable
 from correlator.shell.http.sns import Certificates, Download, signatures_of
