@@ -11,11 +11,12 @@ from correlator.engine.state import ScopeWarmth, WarmStart
 from correlator.engine.warmth import Warmth, warmth_of
 from correlator.errors import ConfigError, LogError
 from correlator.formats import log
+from correlator.packing import packed, unpacked
 from models.artifact import Provenance
 
 WARM_FILE = "warm.json"
 WARM_SCHEMA = "warm/1"
-#: Ten thousand services with what is learned of each are some 10 MB; a damaged length must not exhaust the memory.
+#: Ten thousand services with what is learned of each are some 10 MB.
 _MAX_BYTES = 256 << 20
 
 
@@ -61,7 +62,7 @@ def load(folder: Path | None) -> Warmth | None:
 
 def record(start: WarmStart, at: int) -> log.WarmStart:
     """Return what the log bears of a scope's warm start, announced at `at` (milliseconds)."""
-    learned = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(start.learned))
+    learned = packed(msgspec.msgpack.encode(start.learned))
     return log.WarmStart(at=at, scope=start.scope, version=start.version, learned=learned)
 
 
@@ -72,8 +73,7 @@ def of_record(record: log.WarmStart) -> WarmStart:
         LogError: it is none that this version reads.
     """
     try:
-        packed = zstandard.ZstdDecompressor().decompress(record.learned, max_output_size=_MAX_BYTES)
-        learned = msgspec.msgpack.decode(packed, type=ScopeWarmth)
+        learned = msgspec.msgpack.decode(unpacked(record.learned, most=_MAX_BYTES), type=ScopeWarmth)
     except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LogError(f"the warm start that the log bears: {error}") from None
     return WarmStart(scope=record.scope, version=record.version, learned=learned)

@@ -15,11 +15,12 @@ from correlator.engine.clocks import Told
 from correlator.engine.deliveries import Deliveries
 from correlator.engine.state import State
 from correlator.errors import SnapshotError
+from correlator.packing import packed, unpacked
 
 VERSION = 1
 _MAGIC = b"CORS"
 _HEADER = struct.Struct(">4sBq")
-#: No engine's state is larger; a damaged length must not exhaust the memory.
+#: No engine's state is larger.
 _MAX_BYTES = 4 << 30
 
 
@@ -43,8 +44,7 @@ _decoder = msgspec.msgpack.Decoder(Snapshot)
 
 def encode(snapshot: Snapshot) -> bytes:
     """Write a snapshot; the same state gives the same bytes."""
-    packed = zstandard.ZstdCompressor(level=1).compress(_encoder.encode(snapshot))
-    return _HEADER.pack(_MAGIC, VERSION, snapshot.offset) + packed
+    return _HEADER.pack(_MAGIC, VERSION, snapshot.offset) + packed(_encoder.encode(snapshot), level=1)
 
 
 def is_snapshot(data: bytes) -> bool:
@@ -73,7 +73,6 @@ def decode(data: bytes) -> Snapshot:
     """
     offset(data)
     try:
-        packed = zstandard.ZstdDecompressor().decompress(data[_HEADER.size :], max_output_size=_MAX_BYTES)
-        return _decoder.decode(packed)
+        return _decoder.decode(unpacked(data[_HEADER.size :], most=_MAX_BYTES))
     except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"the snapshot is damaged: {error}") from None

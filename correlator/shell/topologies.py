@@ -17,12 +17,13 @@ import zstandard
 from aiokafka import ConsumerRecord
 
 from correlator.config import KafkaConfig
+from correlator.packing import packed, unpacked
 from correlator.shell.kafka import all_records
 from topology.graph import ServiceGraph, TopologyDocument
 
 _log = structlog.get_logger("correlator.worker")
 
-#: 10,000 services and 60,000 edges are some 8 MB; a damaged length must not exhaust the memory.
+#: 10,000 services and 60,000 edges are some 8 MB.
 _MAX_BYTES = 256 << 20
 #: Graphs that nothing asked for lately; a large one takes some 100 MB, and all can be read again.
 _KEPT_GRAPHS = 4
@@ -69,25 +70,25 @@ class TopologyStore:
         wanted = set(wanted)
         missing = {version.encode() for version in wanted - self.graphs.keys()}
         if missing:
-            packed: dict[str, bytes] = {}
+            found: dict[str, bytes] = {}
             async for record in all_records(self._kafka, self._kafka.topologies_topic):
                 if record.key in missing and record.value is not None:
-                    packed[record.key.decode()] = record.value
-            read = {version: await self._decoded(version, value) for version, value in packed.items()}
+                    found[record.key.decode()] = record.value
+            read = {version: await self._decoded(version, value) for version, value in found.items()}
             self._hold({version: graph for version, graph in read.items() if graph is not None}, also=wanted)
 
     async def kept(self) -> Kept:
         """Return what those before left here."""
-        packed, has_versions = None, False
+        said, has_versions = None, False
         async for record in all_records(self._kafka, self._kafka.topologies_topic):
             if record.key == _MEMORY_KEY:
-                packed = record.value
+                said = record.value
             elif record.value is not None:
                 has_versions = True
         observations = None
         try:
-            if packed is not None:
-                observations = _unpacked(packed)
+            if said is not None:
+                observations = unpacked(said, most=_MAX_BYTES)
         except zstandard.ZstdError as error:
             _log.error("what topology sources said before cannot be read", problem=str(error))
         return Kept(observations=observations, has_versions=has_versions)
@@ -98,7 +99,7 @@ class TopologyStore:
         Raises:
             KafkaError: it cannot be written.
         """
-        await self._write(_MEMORY_KEY, await asyncio.to_thread(zstandard.ZstdCompressor().compress, data))
+        await self._write(_MEMORY_KEY, await asyncio.to_thread(packed, data))
 
     async def retire(self, before: int) -> int:
         """Delete versions that others took the place of before that instant (milliseconds); return how many."""
@@ -143,7 +144,7 @@ async def published(kafka: KafkaConfig) -> dict[str, tuple[int, bytes]]:
         version = record.key.decode(errors="replace")
         found.pop(version, None)
         if record.value is not None:
-            found[version] = record.timestamp, _unpacked(record.value)
+            found[version] = record.timestamp, unpacked(record.value, most=_MAX_BYTES)
     return found
 
 
@@ -165,7 +166,7 @@ def _second(item: tuple[bytes, int]) -> tuple[int, bytes]:
 
 
 def encode(graph: ServiceGraph) -> bytes:
-    return zstandard.ZstdCompressor().compress(msgspec.json.encode(graph.document))
+    return packed(msgspec.json.encode(graph.document))
 
 
 def decode(data: bytes) -> ServiceGraph:
@@ -174,8 +175,4 @@ def decode(data: bytes) -> ServiceGraph:
     Raises:
         zstandard.ZstdError, msgspec.DecodeError: it is damaged.
     """
-    return ServiceGraph(msgspec.json.decode(_unpacked(data), type=TopologyDocument))
-
-
-def _unpacked(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MAX_BYTES)
+    return ServiceGraph(msgspec.json.decode(unpacked(data, most=_MAX_BYTES), type=TopologyDocument))
