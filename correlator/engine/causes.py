@@ -52,7 +52,7 @@ COVERAGE = 0.6
 #: On how many services beyond those that the graph leads to a fault shows, on average: no graph is whole. A fault that
 #: the graph leads from to more shows on as many beyond. All services share it, so the more there are, the less one that
 #: is in trouble at the same time says.
-BEYOND_THE_GRAPH = 20.0
+BEYOND_THE_GRAPH = 12.0
 #: In a small system it is this probable at most.
 MOST_BEYOND = 0.5
 #: What is down of its own accord hardly ever is so by another's fault that the graph knows no way for.

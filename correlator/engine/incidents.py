@@ -56,8 +56,11 @@ class Lifecycle(msgspec.Struct):
     def follow(self, forest: Forest, live: Mapping[int, Node]) -> Iterator[Output]:
         """Give every tree its incident, then review what changed."""
         for key, parent in forest.parents.items():
-            live[key].parent = parent
-            live[key].covered_by = forest.covered.get(key, "")
+            node = live[key]
+            # What is frozen keeps the cause that it had, though that has long been over and none can be found any more.
+            if parent or not node.frozen or node.parent in live:
+                node.parent = parent
+            node.covered_by = forest.covered.get(key, "")
         touched: dict[str, None] = {}
         for tree, incident in self._matched(forest.trees):
             self._settle(tree, incident, live, touched)
