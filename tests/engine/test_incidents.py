@@ -117,3 +117,21 @@ def test_of_two_halves_the_one_with_the_root_keeps_the_id() -> None:
     told.follow((others[0], others[1]), (others[2], root), at=70)
     apart = next(one for one in told.published if one.action is Action.OPENED and one.incident_id != told.first)
     assert set(apart.services) == {others[0], others[1]}
+
+
+def test_what_outlasts_its_cause_is_not_taken_for_a_cause_itself() -> None:
+    engine = Engine(EngineConfig(), graph=graph_of({"web": ["db"]}))
+    late = [
+        event("db", "PostgresDown", 0),
+        event("web", "HighLatency", 10),
+        resolved("db", "PostgresDown", 120, started=0),
+        event("elsewhere", "HighLatency", 1800),  # by now nothing can be explained by the database any more
+    ]
+    for one in late:
+        engine.on_event(one, one.observed_at)
+        engine.tick(one.observed_at + 5000)
+    nodes = engine.state.scopes["default"].nodes.values()
+    (db,) = (node for node in nodes if node.service == "db")
+    (web,) = (node for node in nodes if node.service == "web")
+    assert web.frozen and web.firing and not db.firing
+    assert web.parent == db.id
