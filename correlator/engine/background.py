@@ -8,7 +8,7 @@ one says much.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from correlator.engine import rhythm
 from correlator.engine.decay import HALF_LIFE_MS, left
@@ -27,13 +27,15 @@ LEAST_NOISE = 0.1
 LONE = 1.0
 #: In the first minutes a few alerts would make a high rate; so much is added to the time observed, in seconds.
 _LEAST_EXPOSURE = 3600.0
-#: A rule fires by a clock if it fired in the same minute of the day, give or take some, on so many of the last days.
-_CLOCK_DAYS, _OF_DAYS, _SLACK_MINUTES = 4, 7, 2
-#: Then it is so many times as likely noise at that time: a rate knows no time of the day.
+#: A rule fires by a clock if it fired at the same minute, give or take some, on four of the last seven days or in four
+#: of the last six hours.
+_TIMES, _SLACK_MINUTES = 4, 2
+_CLOCKS = ((1440, 7), (60, 6))
+_REMEMBERED_MINUTES = max(period * (of_last + 1) for period, of_last in _CLOCKS)
+#: Then it is so many times as likely noise at that time: a rate knows no time of the day or the hour.
 BY_THE_CLOCK = 30.0
 #: What fires more often in a week has a rate that says enough.
 _MOST_MINUTES = 24
-_DAY_MINUTES = 1440
 _NOTHING = 0.01
 _TIDY_EVERY = 10_000  # firings
 
@@ -67,22 +69,24 @@ def count(background: Background, service: str, name: str, weight: float, began_
     if background.rhythm.hour or background.total.count >= rhythm.PRIOR_COUNT:
         rhythm.note(background.rhythm, weight, min(began_at, now))
     minute = began_at // 60_000
-    since = minute - (_OF_DAYS + 1) * _DAY_MINUTES
+    since = minute - _REMEMBERED_MINUTES
     own = of_service[key]
     own.minutes = [*(known for known in own.minutes if known > since), minute][-_MOST_MINUTES:]
 
 
 def is_scheduled(background: Background, service: str, name: str, at: int) -> bool:
-    """Tell whether a rule on a service fires by a clock, and at this time."""
+    """Tell whether a rule on a service fires by a clock, every day or every hour, and at this time."""
     known = background.pairs.get(service, {}).get(rule(name, service))
-    if known is None or len(known.minutes) < _CLOCK_DAYS:
+    if known is None or len(known.minutes) < _TIMES:
         return False
-    days = set()
-    for minute in known.minutes:
-        ago = at // 60_000 - minute + _SLACK_MINUTES
-        if ago % _DAY_MINUTES <= 2 * _SLACK_MINUTES and 1 <= ago // _DAY_MINUTES <= _OF_DAYS:
-            days.add(ago // _DAY_MINUTES)
-    return len(days) >= _CLOCK_DAYS
+    minute = at // 60_000
+    return any(_times(known.minutes, minute, period, of_last) >= _TIMES for period, of_last in _CLOCKS)
+
+
+def _times(minutes: Iterable[int], now: int, period: int, of_last: int) -> int:
+    """Return in how many of the last periods, `of_last` of `period` minutes each, one of `minutes` was as `now` is."""
+    ago = [now - minute + _SLACK_MINUTES for minute in minutes]
+    return len({far // period for far in ago if far % period <= 2 * _SLACK_MINUTES and 1 <= far // period <= of_last})
 
 
 def rates(background: Background, services: int, now: int) -> Callable[[str, str], float]:

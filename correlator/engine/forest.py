@@ -210,7 +210,7 @@ def _join(
 
     A tree that known paths made large reaches further beyond them; `services` is how many the graph has.
     What is `doubtful`, more likely noise than a fault and the cause of nothing, is no cause of anything else. What
-    fires every day at this time needs no other explanation: a job strikes services that have nothing else in common.
+    fires by a clock at this time needs no other explanation: a job strikes services that have nothing else in common.
     """
     inner = set(parents.values())
     roots = [key for key in nodes if not parents[key] and (key in inner or published[key] or key not in doubtful)]

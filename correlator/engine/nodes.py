@@ -90,7 +90,7 @@ def add(node: Node, alert: Alert, event: AlertEvent, *, flapping: bool, mentions
 
 
 def schedule(node: Node, name: str) -> None:
-    """Note that one of the node's alerts fires every day at this time."""
+    """Note that one of the node's alerts fires by a clock at this time."""
     if name not in node.scheduled and len(node.scheduled) < _MAX_WORDS:
         node.scheduled.append(name)
 

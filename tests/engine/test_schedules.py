@@ -1,4 +1,4 @@
-"""What fires every day at the same time is noise then, and only then."""
+"""What fires every day or every hour at the same time is noise then, and only then."""
 
 from __future__ import annotations
 
@@ -68,10 +68,20 @@ def test_a_fault_at_the_time_of_the_job_is_not_linked_with_what_the_job_strikes(
     assert len(services_with_the_crash(started(warm), hour=12)) > 1
 
 
-def services_with_the_crash(engine: Engine, hour: float) -> list[str]:
+def test_from_the_fifth_hour_on_the_same_holds_of_an_hourly_job() -> None:
+    def of_five_hours() -> Engine:
+        engine = started()
+        run(engine, [one for hour in range(5) for one in job(range(1), hour)])
+        return engine
+
+    assert services_with_the_crash(of_five_hours(), hour=5, day=0) == ["s38"]
+    assert len(services_with_the_crash(of_five_hours(), hour=5.5, day=0)) > 1
+
+
+def services_with_the_crash(engine: Engine, hour: float, day: int = 14) -> list[str]:
     """Return what is in the incident of a service that crashes while a job runs that strikes others."""
-    struck = [one for one in job(range(14, 15), hour) if one.status is Status.FIRING]
-    crash = event("s38", "Crashed", 14 * DAY + 3600 * hour + 20)
+    struck = [one for one in job(range(day, day + 1), hour) if one.status is Status.FIRING]
+    crash = event("s38", "Crashed", day * DAY + 3600 * hour + 20)
     told = run(engine, sorted([*struck, crash], key=lambda one: one.observed_at))
     return next(one.services for one in told if "s38" in one.services)
 
@@ -120,6 +130,13 @@ def test_four_of_the_last_seven_days_make_a_clock(minute: int, ago: list[int], o
     assert is_scheduled(known, "api", "Slow", 60_000 * today) is (sum(days <= 7 for days in ago) >= 4)
     assert not is_scheduled(known, "api", "Slow", 60_000 * (today + 5))
     assert not is_scheduled(known, "db", "Slow", 60_000 * today)
+
+
+@given(st.lists(st.integers(1, 10), unique=True, max_size=10), st.lists(st.integers(-1, 1), min_size=11, max_size=11))
+def test_four_of_the_last_six_hours_make_a_clock(ago: list[int], off: list[int]) -> None:
+    known = fired(sorted(28_800_000 - 60 * hours + off[hours] for hours in ago))
+    assert is_scheduled(known, "api", "Slow", 60_000 * 28_800_000) is (sum(hours <= 6 for hours in ago) >= 4)
+    assert not is_scheduled(known, "api", "Slow", 60_000 * 28_800_005)
 
 
 @given(st.lists(st.integers(0, 20_000), max_size=200))
