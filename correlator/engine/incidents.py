@@ -243,9 +243,14 @@ class Lifecycle(msgspec.Struct):
         )
 
     def _gain(self, incident: Incident) -> float:
-        """Return the log odds that the incident is a fault rather than noise throughout."""
-        nodes = (self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes)
-        return incident.weight - sum(math.log(self.explainer.noise(node)) for node in nodes)
+        """Return the log odds that the incident is a fault rather than noise throughout.
+
+        What would page alone is no less sure in company, though what its tree begins with looks like noise.
+        """
+        nodes = [self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes]
+        tree = incident.weight - sum(math.log(self.explainer.noise(node)) for node in nodes)
+        firing = (node for node in nodes if node.firing and worth.pages_alone(node, self.explainer, self.config))
+        return max([tree, *(worth.alone(node, self.explainer) for node in firing)])
 
     def _look_again(self, incident: Incident, members: list[Node], firing: bool) -> None:
         arrived = min(node.arrived_at for node in members)

@@ -34,14 +34,19 @@ def needed(members: Sequence[Node], explainer: Explainer, config: EngineConfig, 
         return alone
     together = min(alone, probability(_SEVERAL_GAIN))
     by_chance = expected / (1 + expected)
-    if by_chance <= together or any(_pages_alone(node, explainer, config) for node in members):
+    if by_chance <= together or any(pages_alone(node, explainer, config) for node in members):
         return together
     return by_chance
 
 
-def _pages_alone(node: Node, explainer: Explainer, config: EngineConfig) -> bool:
-    odds = explainer.fault(node) / explainer.noise(node)
-    return odds / (1 + odds) >= _threshold(config, node.severity)
+def alone(node: Node, explainer: Explainer) -> float:
+    """Return the log odds that a node is a fault of its own rather than noise."""
+    return math.log(explainer.fault(node) / explainer.noise(node))
+
+
+def pages_alone(node: Node, explainer: Explainer, config: EngineConfig) -> bool:
+    """Tell whether a node would page if nothing else were in trouble."""
+    return probability(alone(node, explainer)) >= _threshold(config, node.severity)
 
 
 def _threshold(config: EngineConfig, severity: Severity) -> float:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.config import EngineConfig
-from correlator.domain import Severity, Status
+from correlator.domain import AlertEvent, IncidentEvent, Severity, Status
 from correlator.engine import background
 from correlator.engine.causes import FAULT_RATE, Explainer, Paths
 from correlator.engine.engine import Engine
@@ -76,3 +76,20 @@ def test_the_noise_about_is_learned_and_a_start_is_not_taken_for_much() -> None:
     begun = Background(since=START)
     background.count(begun, "api", "Noisy", 1.0, START, START + 1000)
     assert background.expected(begun, 400, START + 1000) < 0.2
+
+
+@pytest.mark.parametrize("blip", [False, True])
+def test_what_pages_alone_pages_though_it_follows_noise_on_what_it_depends_on(blip: bool) -> None:
+    def of_half_a_minute(begin: float) -> list[AlertEvent]:
+        end = event("db", "Slow", begin + 30, Status.RESOLVED, started=begin, ends=begin + 30)
+        return [event("db", "Slow", begin), end]
+
+    engine = Engine(CONFIG, graph=graph_of({"web": ["db"]}))
+    events = [one for number in range(20) for one in of_half_a_minute(17_000 * number)]
+    events += of_half_a_minute(4 * DAY) if blip else []
+    events.append(event("web", "HighErrorRate", 4 * DAY + 200))
+    for one in events:
+        engine.on_event(one, one.observed_at)
+    said = engine.tick(START + 1000 * (4 * DAY + 500))
+    pages = [told for told in said if isinstance(told, IncidentEvent) and told.page]
+    assert [("web" in told.services, len(told.services)) for told in pages] == [(True, 1 + blip)]
