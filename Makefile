@@ -62,8 +62,8 @@ model: $(READY) ## Fit the shipped model anew on the labelled streams and the si
 	$(BIN)/correlator train --out models/default \
 		--labelled $(STREAMS)/online-boutique --labelled $(STREAMS)/train-ticket \
 		--labelled petshop=$(STREAMS)/petshop-low --labelled petshop=$(STREAMS)/petshop-high \
-		--simulate cascade:7-10 --simulate silent-root:5 --simulate overlapping-roots:5 --simulate missing-edges:5 \
-		--simulate day:1-2
+		--simulate cascade:7-10 --simulate silent-root:5 --simulate overlapping-roots:5-6 --simulate missing-edges:5-6 \
+		--simulate day:1-8
 
 .PHONY: pytest
 pytest: $(READY) ## Tests, four at a time: those with a broker mostly wait [MARK="not long"] [PYTEST="arguments"].

@@ -15,7 +15,7 @@ from correlator.errors import ConfigError
 RANKER_FILE = "ranker.json"
 RANKER_SCHEMA = "ranker/2"
 #: Features of the first candidate that tell how far to trust its being first.
-OF_THE_FIRST = ("silent", "covers_2", "surprise_share", "lowest", "weight_order", "real")
+OF_THE_FIRST = ("silent", "covers_2", "surprise_share", "lowest", "weight_order", "real", "firing")
 #: What a calibrator goes by.
 CALIBRATOR_INPUTS = ("log_odds", "margin", "candidates", *OF_THE_FIRST)
 #: The model that the project ships.

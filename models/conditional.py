@@ -29,11 +29,13 @@ def log_chances(scores: Vector) -> Vector:
 
 
 def weights_of(examples: Sequence[Example]) -> Vector:
-    """Weigh every system the same, and within it every case; all weights add up to one."""
-    cases = Counter((example.system, example.case) for example in examples)
-    systems = Counter(system for system, _ in cases)
-    each = [1 / (systems[example.system] * cases[example.system, example.case]) for example in examples]
-    return np.array(each) / max(len(systems), 1)
+    """Weigh every family of systems the same, and within it every case; all weights add up to one."""
+    cases = Counter((example.family, example.system, example.case) for example in examples)
+    families = Counter(family for family, _, _ in cases)
+    each = [
+        1 / (families[example.family] * cases[example.family, example.system, example.case]) for example in examples
+    ]
+    return np.array(each) / max(len(families), 1)
 
 
 def fit(examples: Sequence[Example], *, penalty: float, start: Vector | None = None) -> Vector:

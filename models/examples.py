@@ -14,6 +14,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     as a miss and teaches nothing).
     """
 
+    #: Systems of one family share the weight of one: the seeds of a preset are systems with the same habits.
+    family: str
     system: str
     case: str
     moment: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from correlator import __version__, rankers, warm
 from correlator.config import Config
 from correlator.engine.features import NAMES
+from correlator.engine.ranking import PosteriorRanker, Ranker
 from correlator.errors import ConfigError
 from correlator.replay import Replay
 from correlator.sinks import Sinks
@@ -19,6 +20,7 @@ from correlator.training.examples import examples, feed
 from models import artifact
 from models.artifact import Provenance, RankerModel
 from models.examples import Example
+from models.ranker import LearnedRanker
 from topology.graph import ServiceGraph
 from topology.sources import file as topology_file
 
@@ -36,24 +38,32 @@ def run(
     Raises:
         ConfigError: a stream cannot be read, or there is too little to learn from.
     """
-    found: list[Example] = []
-    data = []
+    command = shlex.join(["correlator", "train", *arguments])
     with tempfile.TemporaryDirectory(prefix="correlator-train-") as folder:
-        for stream in _streams(labelled, simulated, Path(folder)):
-            made = examples(stream, config)
-            known = sum(bool(example.true.any()) for example in made)
-            data.append(f"{stream.system}: {stream.alerts.parent.name}, {len(made)} examples, {known} with the root")
-            tell(data[-1])
-            found += made
-    provenance = Provenance(
-        data=data, command=shlex.join(["correlator", "train", *arguments]), code_version=_code_version()
-    )
-    try:
-        model = ranker.train(found, NAMES, provenance)
-    except ValueError as error:
-        raise ConfigError("train", [str(error)]) from None
+        known = list(_streams(labelled, simulated, Path(folder)))
+        # The second fit learns from the incidents that the first one makes, as they are in production.
+        first = _fitted(known, config, PosteriorRanker(), command, lambda line: None)
+        model = _fitted(known, config, LearnedRanker(first, NAMES), command, tell)
     artifact.save(model, out)
     return model
+
+
+def _fitted(
+    known: Sequence[streams.LabelledStream], config: Config, by: Ranker, command: str, tell: Callable[[str], None]
+) -> RankerModel:
+    """Fit a ranker on the incidents that the engine makes with another one."""
+    found: list[Example] = []
+    data = []
+    for stream in known:
+        made = examples(stream, config, by)
+        told = sum(bool(example.true.any()) for example in made)
+        data.append(f"{stream.family}: {stream.alerts.parent.name}, {len(made)} examples, {told} with the root")
+        tell(data[-1])
+        found += made
+    try:
+        return ranker.train(found, NAMES, Provenance(data=data, command=command, code_version=_code_version()))
+    except ValueError as error:
+        raise ConfigError("train", [str(error)]) from None
 
 
 def warm_up(config: Config, out: Path, history: Path, topology: Path | None, tell: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from correlator.config import Config
 from correlator.engine.features import NAMES
-from correlator.engine.ranking import PosteriorRanker, Ranker, Suspects
+from correlator.engine.ranking import Ranker, Suspects
 from correlator.replay import Replay
 from correlator.scoring.cases import main_incident, page_of, units
 from correlator.scoring.episodes import episodes
@@ -51,15 +51,15 @@ class Recorder:
         return self._ranker.probabilities(suspects)
 
 
-def examples(stream: LabelledStream, config: Config) -> list[Example]:
-    """Replay a stream and return what a ranker is asked about each of its scored cases.
+def examples(stream: LabelledStream, config: Config, ranker: Ranker) -> list[Example]:
+    """Replay a stream with `ranker` and return what it is asked about each of the scored cases.
 
     Raises:
         ConfigError: a file is missing or not as documented.
     """
     window = window_seconds(read_alerts(stream.alerts), config.correlation_window_seconds)
     config = config.model_copy(update={"correlation_window_seconds": window})
-    recorder = Recorder(PosteriorRanker())
+    recorder = Recorder(ranker)
     with tempfile.TemporaryDirectory(prefix="correlator-train-") as folder:
         incidents, assignments = Path(folder) / "incidents.jsonl", Path(folder) / "assignments.jsonl"
         _replay(stream, config, recorder, incidents, assignments)
@@ -88,7 +88,7 @@ def _of_cases(
         main = main_incident(holders, held[case.name])
         page = None if main is None else page_of(main, first[case.name], since)
         for moment, step in (("end", None if main is None else main.end), ("page", page)):
-            made.append(_example(stream.system, case, moment, step, recorder))
+            made.append(_example(stream, case, moment, step, recorder))
     return made
 
 
@@ -106,9 +106,10 @@ def feed(run: Replay, alerts: Path) -> None:
             run.feed(number, line)
 
 
-def _example(system: str, case: Case, moment: str, step: IncidentStep | None, recorder: Recorder) -> Example:
+def _example(stream: LabelledStream, case: Case, moment: str, step: IncidentStep | None, recorder: Recorder) -> Example:
     """Return the question that was answered in `step`; one without candidates where nothing was published."""
     asked = None if step is None else recorder.asked.get((step.incident_id, step.at))
     services, features = asked if asked is not None else ([], np.zeros((0, len(NAMES))))
     true = np.array([service in case.roots for service in services], dtype=bool)
-    return Example(system=system, case=case.name, moment=moment, features=features, true=true)
+    name = f"{stream.alerts.parent.name}/{case.name}"  # a system may have several streams with cases of the same name
+    return Example(family=stream.family, system=stream.system, case=name, moment=moment, features=features, true=true)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -56,7 +57,8 @@ def train(examples: Sequence[Example], names: Sequence[str], provenance: Provena
     judged = trials[penalty]
     calibrated = _calibrate(judged, names)
     confidences = out_of_fold_confidences(judged, names)
-    scores = {system: _scores(judged, confidences, system) for system in systems}
+    families = sorted({example.family for example in examples})
+    scores = {family: _scores(judged, confidences, family) for family in families}
     scores["settings"] = {"penalty": penalty, "cost": round(_cost(judged), 4)}
     weights = conditional.fit(examples, penalty=penalty)
     return RankerModel(
@@ -94,9 +96,15 @@ def _calibrate(judged: Sequence[Judged], names: Sequence[str]) -> CalibratorMode
     return calibrator.fit(
         [calibrator.inputs(item.log_chances, item.example.features, names) for item in answered],
         [item.rank == 1 for item in answered],
-        conditional.weights_of([item.example for item in answered]).tolist(),
+        _weights_of_cases([item.example for item in answered]),
         penalty=_CALIBRATOR_PENALTY,
     )
+
+
+def _weights_of_cases(examples: Sequence[Example]) -> list[float]:
+    """Weigh every case the same: how often the first is right is a question about cases, not about systems."""
+    answers = Counter((example.system, example.case) for example in examples)
+    return [1 / answers[example.system, example.case] for example in examples]
 
 
 def out_of_fold_confidences(judged: Sequence[Judged], names: Sequence[str]) -> list[float]:
@@ -114,12 +122,12 @@ def out_of_fold_confidences(judged: Sequence[Judged], names: Sequence[str]) -> l
     ]
 
 
-def _scores(judged: Sequence[Judged], confidences: Sequence[float], system: str) -> dict[str, float]:
-    """Return the figures of one system at the ends of its incidents; cases without an incident are misses."""
+def _scores(judged: Sequence[Judged], confidences: Sequence[float], family: str) -> dict[str, float]:
+    """Return the figures of one family at the ends of its incidents; cases without an incident are misses."""
     ends = [
         (item, confidence)
         for item, confidence in zip(judged, confidences, strict=True)
-        if item.example.system == system and item.example.moment == "end"
+        if item.example.family == family and item.example.moment == "end"
     ]
     answered = [(confidence, item.rank == 1) for item, confidence in ends if len(item.example.true)]
     ranks = [item.rank or math.inf for item, _ in ends]

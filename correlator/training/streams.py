@@ -20,8 +20,12 @@ _MOST_SEEDS = 100
 
 
 class LabelledStream(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream and its truth; streams of one `system` are left out of training together."""
+    """A stream and its truth; streams of one `system` are left out of training together.
 
+    Systems of one `family` share the weight of one.
+    """
+
+    family: str
     system: str
     alerts: Path
     topology: Path
@@ -39,8 +43,8 @@ def labelled(text: str) -> LabelledStream:
     return of_folder(folder, system if separator else folder.resolve().name)
 
 
-def of_folder(folder: Path, system: str) -> LabelledStream:
-    """Return the stream in a folder.
+def of_folder(folder: Path, system: str, family: str = "") -> LabelledStream:
+    """Return the stream in a folder; a system without a family is one of its own.
 
     Raises:
         ConfigError: the folder lacks a file.
@@ -49,16 +53,16 @@ def of_folder(folder: Path, system: str) -> LabelledStream:
     missing = [f"no {path.name} here" for path in files.values() if not path.is_file()]
     if missing:
         raise ConfigError(str(folder), missing)
-    return LabelledStream(system=system, alerts=files["alerts"], topology=files["topology"], truth=files["truth"])
+    return LabelledStream(family=family or system, system=system, **files)
 
 
 _FILES = ("alerts", "topology", "truth")
 
 
 def simulated(text: str, out: Path) -> Iterator[LabelledStream]:
-    """Simulate `PRESET:SEED` or `PRESET:FIRST-LAST` below `out`, one stream after the other; all are one system.
+    """Simulate `PRESET:SEED` or `PRESET:FIRST-LAST` below `out`, one stream after the other.
 
-    Each seed has a topology of its own, but all of one preset share the simulator's habits: they are left out together.
+    Each seed is a system of its own, but all of one preset share the simulator's habits: they are one family.
 
     Raises:
         ConfigError: no such preset or no such seeds.
@@ -73,7 +77,7 @@ def simulated(text: str, out: Path) -> Iterator[LabelledStream]:
     for seed in chosen:
         folder = out / f"{preset}-{seed}"
         command.run(preset, seed, folder, None, ())
-        yield of_folder(folder, f"simulated {preset}")
+        yield of_folder(folder, folder.name, family=f"simulated {preset}")
 
 
 def window_seconds(alerts: Sequence[AlertLine], usual: float) -> float:

@@ -46,7 +46,11 @@ def made_up(systems: int = 4, cases: int = 30, seed: int = 3) -> list[Example]:
             odds = np.exp(2 * table[:, COLUMNS.index("signal")])
             true = np.zeros(len(table), dtype=bool)
             true[generator.choice(len(table), p=odds / odds.sum())] = True
-            found.append(Example(system=f"s{system}", case=f"c{case}", moment="end", features=table, true=true))
+            found.append(
+                Example(
+                    family=f"s{system}", system=f"s{system}", case=f"c{case}", moment="end", features=table, true=true
+                )
+            )
     return found
 
 
@@ -121,7 +125,7 @@ def test_the_fit_finds_what_the_roots_were_drawn_by() -> None:
 def test_systems_weigh_the_same_however_many_cases_they_have() -> None:
     few, many = (
         made_up(systems=1, cases=3),
-        [msgspec.structs.replace(example, system="other") for example in made_up(systems=1, cases=50)],
+        [msgspec.structs.replace(example, family="other", system="other") for example in made_up(systems=1, cases=50)],
     )
     weights = conditional.weights_of([*few, *many])
     assert weights[:3].sum() == pytest.approx(0.5) and weights[3:].sum() == pytest.approx(0.5)
@@ -146,7 +150,9 @@ def test_confidence_is_calibrated_on_systems_left_out() -> None:
 def test_a_root_that_is_no_candidate_is_a_miss_and_teaches_nothing() -> None:
     nobody = np.zeros((0, len(COLUMNS)))
     lost = [
-        Example(system="s0", case=f"lost{number}", moment="end", features=nobody, true=np.zeros(0, dtype=bool))
+        Example(
+            family="s0", system="s0", case=f"lost{number}", moment="end", features=nobody, true=np.zeros(0, dtype=bool)
+        )
         for number in range(30)
     ]
     plain = training.train(made_up(), COLUMNS, PROVENANCE)
