@@ -28,8 +28,8 @@ LONE = 1.0
 #: In the first minutes a few alerts would make a high rate; so much is added to the time observed, in seconds.
 _LEAST_EXPOSURE = 3600.0
 #: A rule fires by a clock if it fired at the same minute, give or take some, on four of the last seven days or in four
-#: of the last six hours.
-_TIMES, _SLACK_MINUTES = 4, 2
+#: of the last six hours. What fires so often that this share of the minutes is taken is there by chance.
+_TIMES, _SLACK_MINUTES, _BY_CHANCE = 4, 2, 1 / 8
 _CLOCKS = ((1440, 7), (60, 6))
 _REMEMBERED_MINUTES = max(period * (of_last + 1) for period, of_last in _CLOCKS)
 #: Then it is so many times as likely noise at that time: a rate knows no time of the day or the hour.
@@ -79,14 +79,15 @@ def is_scheduled(background: Background, service: str, name: str, at: int) -> bo
     known = background.pairs.get(service, {}).get(rule(name, service))
     if known is None or len(known.minutes) < _TIMES:
         return False
-    minute = at // 60_000
-    return any(_times(known.minutes, minute, period, of_last) >= _TIMES for period, of_last in _CLOCKS)
+    return any(_fires_by(known.minutes, at // 60_000, period, of_last) for period, of_last in _CLOCKS)
 
 
-def _times(minutes: Iterable[int], now: int, period: int, of_last: int) -> int:
-    """Return in how many of the last periods, `of_last` of `period` minutes each, one of `minutes` was as `now` is."""
+def _fires_by(minutes: Iterable[int], now: int, period: int, of_last: int) -> bool:
+    """Tell whether, of the last `of_last` periods of `period` minutes, enough had a firing at the minute of `now`."""
     ago = [now - minute + _SLACK_MINUTES for minute in minutes]
-    return len({far // period for far in ago if far % period <= 2 * _SLACK_MINUTES and 1 <= far // period <= of_last})
+    ago = [far for far in ago if 1 <= far // period <= of_last]
+    times = len({far // period for far in ago if far % period <= 2 * _SLACK_MINUTES})
+    return times >= _TIMES and len(ago) * (2 * _SLACK_MINUTES + 1) <= _BY_CHANCE * period * of_last
 
 
 def rates(background: Background, services: int, now: int) -> Callable[[str, str], float]:

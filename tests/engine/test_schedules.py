@@ -139,6 +139,12 @@ def test_four_of_the_last_six_hours_make_a_clock(ago: list[int], off: list[int])
     assert not is_scheduled(known, "api", "Slow", 60_000 * 28_800_005)
 
 
+@pytest.mark.parametrize(("every", "clocked"), [(60, True), (30, False), (20, False), (10, False)])
+def test_what_fires_twice_an_hour_and_more_is_at_any_minute_by_chance(every: int, clocked: bool) -> None:
+    known = fired(list(range(0, 1440, every)))
+    assert is_scheduled(known, "api", "Slow", 60_000 * 1440) is clocked
+
+
 @given(st.lists(st.integers(0, 20_000), max_size=200))
 def test_the_memory_of_times_is_bounded(minutes: list[int]) -> None:
     known = fired(sorted(minutes))
