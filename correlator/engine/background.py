@@ -30,7 +30,7 @@ _LEAST_EXPOSURE = 3600.0
 #: A rule fires by a clock if it fired at the same minute, give or take some, on four of the last seven days or in four
 #: of the last six hours. What fires so often that this share of the minutes is taken is there by chance.
 _TIMES, _SLACK_MINUTES, _BY_CHANCE = 4, 2, 1 / 8
-_CLOCKS = ((1440, 7), (60, 6))
+_CLOCKS = ((1440, 7), (60, 6))  # how long a period is, in minutes, and how many are looked at
 _REMEMBERED_MINUTES = max(period * (of_last + 1) for period, of_last in _CLOCKS)
 #: Then it is so many times as likely noise at that time: a rate knows no time of the day or the hour.
 BY_THE_CLOCK = 30.0

@@ -250,7 +250,7 @@ class Lifecycle(msgspec.Struct):
         nodes = [self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes]
         tree = incident.weight - sum(math.log(self.explainer.noise(node)) for node in nodes)
         firing = (node for node in nodes if node.firing and worth.pages_alone(node, self.explainer, self.config))
-        return max([tree, *(worth.alone(node, self.explainer) for node in firing)])
+        return max([tree, *(worth.odds_alone(node, self.explainer) for node in firing)])
 
     def _look_again(self, incident: Incident, members: list[Node], firing: bool) -> None:
         arrived = min(node.arrived_at for node in members)

@@ -39,14 +39,14 @@ def needed(members: Sequence[Node], explainer: Explainer, config: EngineConfig, 
     return by_chance
 
 
-def alone(node: Node, explainer: Explainer) -> float:
+def odds_alone(node: Node, explainer: Explainer) -> float:
     """Return the log odds that a node is a fault of its own rather than noise."""
     return math.log(explainer.fault(node) / explainer.noise(node))
 
 
 def pages_alone(node: Node, explainer: Explainer, config: EngineConfig) -> bool:
     """Tell whether a node would page if nothing else were in trouble."""
-    return probability(alone(node, explainer)) >= _threshold(config, node.severity)
+    return probability(odds_alone(node, explainer)) >= _threshold(config, node.severity)
 
 
 def _threshold(config: EngineConfig, severity: Severity) -> float:
