@@ -259,7 +259,11 @@ class Explainer:
         rate: Callable[[str, str], float],
         changed_at: Callable[[str], int],
         now: int,
+        fault_odds: float = 0.0,
     ) -> None:
+        #: How much likelier a fault is here and now than anywhere, in nats; see `faults`. What begins at once is no
+        #: likelier of several causes for that, so it counts where faults are told from noise, not from each other.
+        self.fault_odds = fault_odds
         self._paths = paths
         self._window = config.correlation_window_seconds
         self.window_ms = round(1000 * self._window)

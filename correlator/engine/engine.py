@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
-from correlator.engine import background, episodes, nodes, operators, pins, skew, warmth
+from correlator.engine import background, episodes, faults, nodes, operators, pins, skew, warmth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
@@ -356,7 +356,14 @@ class Engine:
         now = self.state.now
         width = max(len(self._graph), len(scope.background.pairs))
         rate = background.rates(scope.background, width, now)
-        return Explainer(self._config, self._paths, rate, lambda service: nodes.changed_at(scope, service), now)
+        return Explainer(
+            self._config,
+            self._paths,
+            rate,
+            lambda service: nodes.changed_at(scope, service),
+            now,
+            faults.odds(scope.pages, scope.background.since, width, now),
+        )
 
     def _lifecycle(self, scope: Scope) -> Lifecycle:
         memory = self._memories.get(scope.name)

@@ -6,7 +6,6 @@ What may follow what is the table of `lifecycle`; here is what triggers it.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,7 +13,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
-from correlator.engine import background, ended, report, worth
+from correlator.engine import background, ended, faults, report, worth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Link, Tree
@@ -195,7 +194,7 @@ class Lifecycle(msgspec.Struct):
     def _why_wait(self, incident: Incident, members: list[Node], firing: bool) -> Reason | None:
         """Return why the incident does not page yet; None when it does."""
         severity = _severity(members)
-        gain = self._gain(incident)
+        gain = worth.odds(incident, self.scope.nodes, self.explainer, self.config)
         real = worth.probability(gain)
         incident.real = round(real, 4)
         if severity is Severity.INFO:
@@ -241,16 +240,6 @@ class Lifecycle(msgspec.Struct):
             node.firing and node.severity is Severity.CRITICAL and self.now - node.arrived_at >= since
             for node in members
         )
-
-    def _gain(self, incident: Incident) -> float:
-        """Return the log odds that the incident is a fault rather than noise throughout.
-
-        What would page alone is no less sure in company, though what its tree begins with looks like noise.
-        """
-        nodes = [self.scope.nodes[key] for key in incident.weighed if key in self.scope.nodes]
-        tree = incident.weight - sum(math.log(self.explainer.noise(node)) for node in nodes)
-        firing = (node for node in nodes if node.firing and worth.pages_alone(node, self.explainer, self.config))
-        return max([tree, *(worth.odds_alone(node, self.explainer) for node in firing)])
 
     def _look_again(self, incident: Incident, members: list[Node], firing: bool) -> None:
         arrived = min(node.arrived_at for node in members)
@@ -420,6 +409,8 @@ class Lifecycle(msgspec.Struct):
             came_apart = f"It came apart from {incident.split_from}." if incident.split_from else ""
             follows = ended.what_it_follows(incident, self.scope, self.paths.graph)
             incident.note = incident.note or came_apart or follows
+            if not incident.split_from:
+                faults.note(self.scope.pages, incident.real, self.now)
         incident.revision += 1
         incident.published_at = self.now
         if action is Action.OPENED:

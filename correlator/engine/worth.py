@@ -8,12 +8,12 @@ within a correlation window, as learned, unless one of its nodes would page with
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
 from correlator.engine.causes import Explainer
-from correlator.engine.state import Node
+from correlator.engine.state import Incident, Node
 
 #: Log odds at which trouble on several services is a fault, if nothing asks for more.
 _SEVERAL_GAIN = 2.0
@@ -39,9 +39,20 @@ def needed(members: Sequence[Node], explainer: Explainer, config: EngineConfig, 
     return by_chance
 
 
+def odds(incident: Incident, nodes: Mapping[int, Node], explainer: Explainer, config: EngineConfig) -> float:
+    """Return the log odds that an incident is a fault rather than noise throughout.
+
+    What would page alone is no less sure in company, though what its tree begins with looks like noise.
+    """
+    weighed = [nodes[key] for key in incident.weighed if key in nodes]
+    tree = incident.weight - math.fsum(math.log(explainer.noise(node)) for node in weighed) + explainer.fault_odds
+    firing = (node for node in weighed if node.firing and pages_alone(node, explainer, config))
+    return max([tree, *(odds_alone(node, explainer) for node in firing)])
+
+
 def odds_alone(node: Node, explainer: Explainer) -> float:
     """Return the log odds that a node is a fault of its own rather than noise."""
-    return math.log(explainer.fault(node) / explainer.noise(node))
+    return math.log(explainer.fault(node) / explainer.noise(node)) + explainer.fault_odds
 
 
 def pages_alone(node: Node, explainer: Explainer, config: EngineConfig) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from correlator.domain import AlertEvent, IncidentEvent, Severity, Status
@@ -33,13 +32,11 @@ def judgement(view: View, incident: Incident) -> Judgement:
     members = view.members(incident)
     explainer = view.explainer
     severity = max((node.severity for node in members), key=lambda severity: severity.rank)
-    nodes = view.scope.nodes
-    noise = math.fsum(math.log(explainer.noise(nodes[key])) for key in incident.weighed if key in nodes)
     expected = background.expected(view.scope.background, view.config.correlation_window_seconds, view.now)
     return Judgement(
         severity=severity,
         services=list(dict.fromkeys(node.service for node in members)),
-        gain=round(incident.weight - noise, _DIGITS),
+        gain=round(worth.odds(incident, view.scope.nodes, explainer, view.config), _DIGITS),
         real=incident.real,
         threshold=worth.needed(members, explainer, view.config, expected),
         firing=any(node.firing for node in members),

@@ -1,0 +1,43 @@
+"""How often faults come here of late, beside how often they come anywhere.
+
+Faults come in bunches: a bad release, a day of maintenance, a system that is being tried out. Where somebody was paged
+of late, the next alert is likelier a fault, too (gamma-Poisson over the time that all services were watched, shrunk to
+the usual rate). A quiet time excuses nothing: the rate is never taken for lower than usual.
+"""
+
+from __future__ import annotations
+
+import math
+
+from correlator.engine.causes import FAULT_RATE
+from correlator.engine.state import Rate
+
+#: For so much a page counts: of what pages on simulated days, four in ten are faults. So a rate that pages for noise
+#: would make does not rise by itself.
+PER_PAGE = 0.4
+#: How many faults the prior is worth: little, since systems differ by orders of magnitude.
+_PRIOR_COUNT = 0.5
+#: The rate of late is never taken for more than so many times the usual one.
+MOST_TIMES = 10.0
+_HALF_LIFE_MS = 6 * 3_600_000
+
+
+def note(pages: Rate, real: float, now: int) -> None:
+    """Count a page for trouble that nobody had been paged for, `real` the probability that it is a fault."""
+    pages.count = pages.count * _left(pages.at, now) + real
+    pages.at = now
+
+
+def odds(pages: Rate, since: int, services: int, now: int) -> float:
+    """Return how much likelier a fault is here and now than anywhere, in nats: at least 0.
+
+    `since` is when the `services` began to be watched, in ms.
+    """
+    watched = _HALF_LIFE_MS / math.log(2) * (1 - _left(since, now)) / 1000  # seconds, decayed as the count is
+    seen = PER_PAGE * pages.count * _left(pages.at, now)
+    times = (seen + _PRIOR_COUNT) / (FAULT_RATE * services * watched + _PRIOR_COUNT)
+    return math.log(min(MOST_TIMES, max(1.0, times)))
+
+
+def _left(at: int, now: int) -> float:
+    return float(2.0 ** (-max(0, now - at) / _HALF_LIFE_MS))
