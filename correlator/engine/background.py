@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from correlator.engine import rhythm
-from correlator.engine.decay import HALF_LIFE_MS, left
+from correlator.engine.decay import HALF_LIFE_MS, fade, left
 from correlator.engine.state import Background, Rate
 
 #: Before anything is known: one firing of a rule on a service in ten days.
@@ -63,8 +63,8 @@ def count(background: Background, service: str, name: str, weight: float, began_
     of_name.pairs += key not in of_service
     background.seen += key not in of_service
     for rate_ in (background.total, of_name, of_service.setdefault(key, Rate(at=now))):
-        rate_.count = _value(rate_, now) + weight
-        rate_.at = max(now, rate_.at)
+        fade(rate_, now)
+        rate_.count += weight
     # Where less noise is about than the prior is worth, the hours would say nothing.
     if background.rhythm.hour or background.total.count >= rhythm.PRIOR_COUNT:
         rhythm.note(background.rhythm, weight, min(began_at, now))

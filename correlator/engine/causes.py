@@ -20,6 +20,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Severity
+from correlator.engine import lasting
 from correlator.engine.background import BY_THE_CLOCK
 from correlator.engine.kinds import Kind
 from correlator.engine.state import Node
@@ -99,10 +100,7 @@ _SEVERITY_FACTOR = {
 }
 
 
-#: How long noise and faults last, in correlation windows: most noise is a blip, some lasts; faults last longer.
-BLIP = 0.225
-LASTING = 1.5
-LASTING_SHARE = 0.15
+#: How long faults last, in correlation windows: longer than most noise.
 FAULT_LASTS = 6.0
 #: Beyond so many windows, age says no more.
 LONGEST = 9.0
@@ -259,6 +257,8 @@ class Explainer:
         rate: Callable[[str, str], float],
         changed_at: Callable[[str], int],
         now: int,
+        *,
+        lengths: Callable[[str, str], lasting.Shares] = lambda *_: lasting.USUAL,
         fault_odds: float = 0.0,
     ) -> None:
         #: How much likelier a fault is here and now than anywhere, in nats; see `faults`. What begins at once is no
@@ -273,6 +273,7 @@ class Explainer:
         self._peaks = [0.0, *(0.9 / (after + before) for after, before in self._widths[1:])]
         self._tail = 0.1 / (2 * self._window)
         self._rate = rate
+        self._lengths = lengths
         self._changed_at = changed_at
         self._now = now
         self._travels: dict[tuple[int, bool], float] = {}  # of a victim's kinds, up and down
@@ -314,25 +315,25 @@ class Explainer:
         """Return the density of the node's alerts as everyday noise, however long it lasts."""
         known = self._rarities.get(node.id)
         if known is None:
-            rate, service, clocked = self._rate, node.service, node.scheduled
-            rarest = min([rate(service, name) * (BY_THE_CLOCK if name in clocked else 1.0) for name in node.names])
+            rarest, _ = self._rarest(node)
             facets = _FACETS_FACTOR[min(len(node.names), _MAX_FACETS)]
             flapping = 1.0 if node.steady else 100.0
             known = self._rarities[node.id] = rarest * facets * flapping / _SEVERITY_FACTOR[node.severity]
         return known
 
-    def _persistence(self, node: Node) -> float:
-        """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young.
+    def _rarest(self, node: Node) -> tuple[float, str]:
+        """Return the rate of that of the node's alerts which noise brings most seldom, and its name."""
+        rate, service, clocked = self._rate, node.service, node.scheduled
+        return min([(rate(service, name) * (BY_THE_CLOCK if name in clocked else 1.0), name) for name in node.names])
 
-        Ages are relative to the correlation window, which follows the sampling of the monitoring: what is sampled every
-        five minutes cannot blip for one.
-        """
+    def _persistence(self, node: Node) -> float:
+        """Return P(lasts so long | noise) / P(lasts so long | fault): blips die young."""
         age = min(self.age_ms(node) / 1000 / self._window, LONGEST)
+        shares = self._lengths(node.service, self._rarest(node)[1])
+        fault = math.exp(-age / FAULT_LASTS)
         if node.firing:
-            blip, lasting = math.exp(-age / BLIP), math.exp(-age / LASTING)
-            return ((1 - LASTING_SHARE) * blip + LASTING_SHARE * lasting) / math.exp(-age / FAULT_LASTS)
-        noise = (1 - LASTING_SHARE) / BLIP * math.exp(-age / BLIP) + LASTING_SHARE / LASTING * math.exp(-age / LASTING)
-        return min(8.0, noise / (math.exp(-age / FAULT_LASTS) / FAULT_LASTS))
+            return lasting.survival(shares, age) / fault
+        return min(8.0, lasting.density(shares, age) / (fault / FAULT_LASTS))
 
     def by(self, victim: Node, cause: Node, path: Path) -> float:
         """Return the density of `victim` being caused by `cause` along `path`."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from correlator.config import EngineConfig
 from correlator.domain import AlertEvent, Disposition, Feedback, IncidentStatus, Versions
-from correlator.engine import background, episodes, faults, nodes, operators, pins, skew, warmth
+from correlator.engine import background, episodes, faults, lasting, nodes, operators, pins, skew, warmth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Decision, Heard, Outcome, Output, Reason
 from correlator.engine.episodes import Change
@@ -362,7 +362,8 @@ class Engine:
             rate,
             lambda service: nodes.changed_at(scope, service),
             now,
-            faults.odds(scope.pages, scope.background.since, width, now),
+            lengths=lasting.lengths(scope.background, now),
+            fault_odds=faults.odds(scope.pages, scope.background.since, width, now),
         )
 
     def _lifecycle(self, scope: Scope) -> Lifecycle:

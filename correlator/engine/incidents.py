@@ -13,7 +13,7 @@ import msgspec
 
 from correlator.config import EngineConfig
 from correlator.domain import Action, Candidate, Disposition, IncidentStatus, Severity, Versions
-from correlator.engine import background, ended, faults, report, worth
+from correlator.engine import background, ended, faults, lasting, report, worth
 from correlator.engine.causes import Explainer, Paths
 from correlator.engine.decisions import Output, Reason, Verdict
 from correlator.engine.forest import Forest, Link, Tree
@@ -357,10 +357,17 @@ class Lifecycle(msgspec.Struct):
         ended.remember(incident, self.scope, self.now)
         for node in members:
             yield self._verdict(incident, node)
+            if incident.revision == 0:
+                self._note_length(node, 1 - incident.real)
             del self.scope.nodes[node.id]
             if self.scope.current.get(node.service) == node.id:
                 del self.scope.current[node.service]
         del self.scope.incidents[incident.id]
+
+    def _note_length(self, node: Node, weight: float) -> None:
+        windows = self.explainer.age_ms(node) / self.explainer.window_ms
+        for name in node.names:
+            lasting.note(self.scope.background, node.service, name, windows, weight, self.now)
 
     def _verdict(self, incident: Incident, node: Node) -> Verdict:
         published = incident.revision > 0

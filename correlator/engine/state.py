@@ -146,10 +146,11 @@ class Incident(msgspec.Struct, gc=False):
 
 
 class Rate(msgspec.Struct, gc=False):
-    """A decayed count."""
+    """Decayed counts."""
 
     at: int
     count: float = 0.0
+    lasted: list[float] = []  # of how it ended as noise, by its length; see `lasting`
     pairs: int = 0  # of a rule: on how many services it was seen
     minutes: list[int] = []  # of a rule on a service: in which minutes since the epoch it fired, of late
 
