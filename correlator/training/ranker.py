@@ -14,8 +14,9 @@ from models import calibrator, conditional
 from models.artifact import CalibratorModel, Provenance, RankerModel
 from models.examples import Example
 
-#: Penalties that are tried; the best on systems left out is taken.
+#: Penalties that are tried; the best on systems left out is taken, the least of those that are as good, in nats a case.
 PENALTIES = (0.1, 0.3, 1.0)
+_AS_GOOD = 0.01
 _CALIBRATOR_PENALTY = 0.03
 #: What one case can cost at most where systems left out are judged, in nats: one oddity must not choose.
 _WORST = 6.0
@@ -53,7 +54,7 @@ def train(examples: Sequence[Example], names: Sequence[str], provenance: Provena
     if len(systems) < 2:
         raise ValueError("a ranker is judged on systems it has not seen: give at least two systems")
     trials = {penalty: leave_one_out(examples, systems, penalty) for penalty in PENALTIES}
-    penalty = min(trials, key=lambda value: (_cost(trials[value]), value))
+    penalty = least_of_the_best({value: _cost(judged) for value, judged in trials.items()})
     judged = trials[penalty]
     calibrated = _calibrate(judged, names)
     confidences = out_of_fold_confidences(judged, names)
@@ -66,6 +67,12 @@ def train(examples: Sequence[Example], names: Sequence[str], provenance: Provena
         calibrator=calibrated,
         provenance=msgspec.structs.replace(provenance, scores=scores),
     )
+
+
+def least_of_the_best(costs: Mapping[float, float]) -> float:
+    """Return the least penalty whose cost is the least or as good: what systems left out do not tell apart, those that
+    were seen may."""
+    return min(penalty for penalty, cost in costs.items() if cost <= min(costs.values()) + _AS_GOOD)
 
 
 def leave_one_out(examples: Sequence[Example], systems: Sequence[str], penalty: float) -> list[Judged]:
