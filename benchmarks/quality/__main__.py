@@ -1,7 +1,7 @@
 """Score the engine, and every baseline beside it, on labelled streams.
 
-python -m benchmarks.quality [--streams DIR] [--stream NAME ...] [--simulate PRESET --seeds FIRST LAST] [--baselines]
-                             [--set key=value ...] [--no-engine] [--check] [--record] [--json OUT]
+python -m benchmarks.quality [--streams DIR] [--stream NAME ...] [--simulate PRESET [--drawn] --seeds FIRST LAST]
+                             [--baselines] [--set key=value ...] [--no-engine] [--check] [--record] [--json OUT]
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from benchmarks.quality.baselines import outcomes
 from benchmarks.quality.baselines.groups import Outcome
+from benchmarks.quality.drawn import drawn_settings
 from benchmarks.quality.replay import CommandFailed, correlator_command, replay, simulate
-from benchmarks.quality.report import Provenance, StreamResult, as_document, as_markdown, as_record
+from benchmarks.quality.report import Provenance, StreamResult, as_document, as_markdown, as_record, means_as_markdown
 from benchmarks.quality.stream import Stream, read_stream, stream_folders
 from benchmarks.quality.tolerances import DEFAULT_PATH, read_tolerances, regressions
 from benchmarks.quality.windows import naive_accuracies
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="correlator-quality-") as folder:
             results = [_judge(stream, options, Path(folder)) for stream in _streams(options, Path(folder))]
+        if options.simulate:
+            print(means_as_markdown(results))
         _write(results, options, _provenance(sys.argv[1:] if arguments is None else arguments))
         return _check(results, options.tolerances) if options.check else 0
     except ConfigError as error:
@@ -56,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--stream", action="append", default=[], metavar="NAME", help="only this stream; repeatable")
     parser.add_argument("--simulate", metavar="PRESET", help="simulated streams of this preset instead")
+    parser.add_argument("--drawn", action="store_true", help="each seed draws the size and all else of its system")
     parser.add_argument("--seeds", nargs=2, type=int, default=(100, 102), metavar=("FIRST", "LAST"))
     parser.add_argument("--baselines", action="store_true", help="score every baseline too")
     parser.add_argument("--no-engine", action="store_true", help="leave the engine out")
@@ -72,8 +76,9 @@ def _streams(options: argparse.Namespace, folder: Path) -> Iterator[Stream]:
     if options.simulate:
         first, last = options.seeds
         for seed in range(first, last + 1):
-            target = folder / f"{options.simulate}-{seed}"
-            simulate(options.correlator, options.simulate, seed, target)
+            target = folder / f"{_simulated(options)}-{seed}"
+            settings = drawn_settings(seed) if options.drawn else []
+            simulate(options.correlator, options.simulate, seed, target, settings)
             yield read_stream(target)
         return
     folders = {path.name: path for path in stream_folders(options.streams)}
@@ -83,6 +88,10 @@ def _streams(options: argparse.Namespace, folder: Path) -> Iterator[Stream]:
         raise ConfigError(str(options.streams), [f"no labelled stream {name} here" for name in missing])
     for name in wanted:
         yield read_stream(folders[name])
+
+
+def _simulated(options: argparse.Namespace) -> str:
+    return f"{options.simulate}-drawn" if options.drawn else options.simulate
 
 
 def _judge(stream: Stream, options: argparse.Namespace, folder: Path) -> StreamResult:
@@ -109,9 +118,11 @@ def _write(results: Sequence[StreamResult], options: argparse.Namespace, provena
         options.json.write_bytes(as_document(results, provenance))
     if options.record:
         RESULTS.mkdir(exist_ok=True)
-        name = f"{provenance.date[:10]}-{options.simulate or 'streams'}-{provenance.commit}"
+        name = f"{provenance.date[:10]}-{_simulated(options) if options.simulate else 'streams'}-{provenance.commit}"
         (RESULTS / f"{name}.json").write_bytes(as_document(results, provenance))
-        (RESULTS / f"{name}.md").write_text(as_record(results, provenance), encoding="utf-8")
+        (RESULTS / f"{name}.md").write_text(
+            as_record(results, provenance, with_means=bool(options.simulate)), encoding="utf-8"
+        )
 
 
 def _check(results: Sequence[StreamResult], path: Path) -> int:

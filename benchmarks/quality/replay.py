@@ -46,13 +46,14 @@ def replay(correlator: str, stream: Stream, folder: Path, settings: Sequence[str
     )
 
 
-def simulate(correlator: str, preset: str, seed: int, folder: Path) -> None:
-    """Write a simulated stream into `folder`.
+def simulate(correlator: str, preset: str, seed: int, folder: Path, settings: Sequence[str] = ()) -> None:
+    """Write a simulated stream into `folder`; `settings` are KEY=VALUE of the simulation.
 
     Raises:
         CommandFailed: the simulation ended with an error.
     """
-    run([correlator, "simulate", "--preset", preset, "--seed", str(seed), "--out", str(folder)])
+    command = [correlator, "simulate", "--preset", preset, "--seed", str(seed), "--out", str(folder)]
+    run([*command, *(part for setting in settings for part in ("--set", setting))])
 
 
 def run(command: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from benchmarks.quality.drawn import mean_over_systems
 from benchmarks.quality.windows import Accuracy
 from correlator.scoring import Score, figures
 from correlator.scoring.report import shown
@@ -41,6 +42,10 @@ COLUMNS = (
     ("Brier", "brier_end"),
     ("ECE", "ece_end"),
 )
+
+
+#: Of the first method also: between what nine tenths of the means lie when systems are drawn with replacement.
+_BOUNDS = (("- from", 1), ("- to", 2))
 
 
 class StreamResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +84,29 @@ def as_markdown(result: StreamResult) -> str:
     return "\n".join([*lines, ""])
 
 
+def means_as_markdown(results: Sequence[StreamResult]) -> str:
+    """Write the section of the means over systems, each of the same weight."""
+    lines = [
+        f"## Mean of {len(results)} systems",
+        "",
+    ]
+    rows = []
+    for name in dict.fromkeys(name for result in results for name in result.methods):
+        found = [figures(result.methods[name]) for result in results if name in result.methods]
+        means = [mean_over_systems([values[figure] for values in found]) for _, figure in COLUMNS]
+        rows.append([name, *(_cell(mean and mean[0]) for mean in means)])
+        if len(rows) == 1:
+            rows += [[which, *(_cell(mean and mean[place]) for mean in means)] for which, place in _BOUNDS]
+    lines += [*table(["method", *(heading for heading, _ in COLUMNS)], rows), ""] if rows else []
+    naive = []
+    for name in dict.fromkeys(name for result in results for name in result.naive):
+        first = mean_over_systems([result.naive[name].top1 for result in results])
+        three = mean_over_systems([result.naive[name].top3 for result in results])
+        naive.append([name, _cell(first and first[0]), _cell(three and three[0])])
+    lines += table(["ranker, on the windows of the true cases", "top-1", "top-3"], naive)
+    return "\n".join([*lines, ""])
+
+
 def as_document(results: Sequence[StreamResult], provenance: Provenance) -> bytes:
     """Write all figures as JSON, reliability tables and cases included."""
     streams = [
@@ -101,15 +129,16 @@ def as_document(results: Sequence[StreamResult], provenance: Provenance) -> byte
     return msgspec.json.format(msgspec.json.encode({"provenance": provenance, "streams": streams}), indent=1)
 
 
-def as_record(results: Sequence[StreamResult], provenance: Provenance) -> str:
-    """Write the dated Markdown result."""
+def as_record(results: Sequence[StreamResult], provenance: Provenance, *, with_means: bool) -> str:
+    """Write the dated Markdown result; with means over the streams where they are one system each of a kind."""
     head = [
         f"# Quality, {provenance.date}",
         "",
         f"Command `{provenance.command}`, commit `{provenance.commit}`. Figures are defined in docs/quality.md.",
         "",
     ]
-    return "\n".join([*head, *(as_markdown(result) for result in results)])
+    sections = [as_markdown(result) for result in results]
+    return "\n".join([*head, *([means_as_markdown(results)] if with_means else []), *sections])
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

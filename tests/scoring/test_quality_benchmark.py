@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality.__main__ import main
+from benchmarks.quality.drawn import drawn_settings, mean_over_systems
 from benchmarks.quality.replay import replay_command
 from benchmarks.quality.stream import read_stream
 from benchmarks.quality.tolerances import Bound, read_tolerances, regressions
 from correlator.errors import ConfigError
+from correlator.simulator.parameters import overridden
+from correlator.simulator.presets import preset
 from tests.scoring.test_files import EVENTS, INCIDENT, TRUTH, lines
 
 TOPOLOGY = {
@@ -123,3 +126,48 @@ def test_a_coarse_stream_is_replayed_with_the_wider_window(streams: Path, tmp_pa
     (streams / "tiny" / "alerts.jsonl").write_bytes(lines(*events))
     coarse = replay_command("correlator", read_stream(streams / "tiny"), tmp_path, ["hold_max_seconds=5"])
     assert coarse[-4:] == ["--set", "correlation_window_seconds=900", "--set", "hold_max_seconds=5"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_drawn_system_is_one_that_the_simulator_takes(seed: int) -> None:
+    settings = drawn_settings(seed)
+    assert settings == drawn_settings(seed)
+    assert settings != drawn_settings(seed + 1)
+    assert 12 <= overridden(preset("day"), settings).shape.services <= 300
+
+
+def test_a_mean_over_systems_lies_between_its_bounds_and_systems_without_a_value_do_not_count() -> None:
+    assert mean_over_systems([None, None]) is None
+    assert mean_over_systems([0.5, None, 0.5]) == (0.5, 0.5, 0.5)
+    found = mean_over_systems([number / 20 for number in range(21)])
+    assert found is not None
+    mean, low, high = found
+    assert mean == pytest.approx(0.5)
+    # Of 21 values of this spread the mean has a standard error of .066; nine tenths are within 1.64 of them.
+    assert low == pytest.approx(0.5 - 1.64 * 0.066, abs=0.02)
+    assert high == pytest.approx(0.5 + 1.64 * 0.066, abs=0.02)
+
+
+def test_simulated_systems_come_with_their_mean(
+    streams: Path, stand_in: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = streams / "tiny"
+    simulating = f"""#!{sys.executable}
+import os, shutil, sys
+if sys.argv[1] == "simulate":
+    assert any(word.startswith("shape.services=") for word in sys.argv)
+    shutil.copytree({str(tiny)!r}, sys.argv[sys.argv.index("--out") + 1])
+else:
+    os.execv({stand_in!r}, [{stand_in!r}, *sys.argv[1:]])
+"""
+    command = tmp_path / "simulating"
+    command.write_text(simulating)
+    command.chmod(0o755)
+    assert main(["--simulate", "day", "--drawn", "--seeds", "3", "4", "--correlator", str(command)]) == 0
+    said = capsys.readouterr().out
+    assert "## day-drawn-3" in said
+    assert "## day-drawn-4" in said
+    assert "## Mean of 2 systems" in said
+    of_one, of_other, mean = (line.split("|")[2:] for line in said.splitlines() if line.startswith("| correlator"))
+    assert [cell.strip() for cell in of_one] == [cell.strip() for cell in of_other]
+    assert float(mean[0]) == float(of_one[0])
