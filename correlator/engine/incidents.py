@@ -177,6 +177,8 @@ class Lifecycle(msgspec.Struct):
             earlier = self._earlier(incident, members, roots[0].service)
             if earlier is None:
                 yield from self.step(incident, Trigger.WORTH_A_PAGE, roots)
+                if not incident.split_from:
+                    faults.note(self.scope.pages, incident.real, self.now)
                 yield from self._tell_what_is_left(incident)
             else:
                 yield from self.step(incident, Trigger.CONTINUES)
@@ -416,8 +418,6 @@ class Lifecycle(msgspec.Struct):
             came_apart = f"It came apart from {incident.split_from}." if incident.split_from else ""
             follows = ended.what_it_follows(incident, self.scope, self.paths.graph)
             incident.note = incident.note or came_apart or follows
-            if not incident.split_from:
-                faults.note(self.scope.pages, incident.real, self.now)
         incident.revision += 1
         incident.published_at = self.now
         if action is Action.OPENED:

@@ -122,6 +122,7 @@ def see(said: Said, event: IncidentEvent) -> Seen:
         root_silent=event.root_cause.silent,
         confidence=event.root_cause.confidence,
         gain=round(gain, _DIGITS),
+        faults_of_late=round(view.explainer.fault_odds, _DIGITS),
         real=round(1 / (1 + math.exp(-max(-50.0, min(50.0, gain)))), _DIGITS),
         members=tree,
         suspects=known,

@@ -37,6 +37,7 @@ def judgement(view: View, incident: Incident) -> Judgement:
         severity=severity,
         services=list(dict.fromkeys(node.service for node in members)),
         gain=round(worth.odds(incident, view.scope.nodes, explainer, view.config), _DIGITS),
+        faults_of_late=round(explainer.fault_odds, _DIGITS),
         real=incident.real,
         threshold=worth.needed(members, explainer, view.config, expected),
         firing=any(node.firing for node in members),
@@ -154,4 +155,6 @@ def sentence(reason: str, judged: Judgement | None) -> str:
         return words
     rates = "; ".join(f"{name} {rate:g} a day" for name, rate in judged.firings_per_day.items())
     odds = f"{judged.real:.0%} that it is a fault, {judged.threshold:.0%} needed at severity {judged.severity}"
-    return f"{words}: {odds}; it lasted {wording.duration(judged.lasted_seconds)}; by noise alone: {rates}"
+    late = wording.faults_of_late(judged.faults_of_late)
+    lasted = f"it lasted {wording.duration(judged.lasted_seconds)}"
+    return "; ".join([f"{words}: {odds}", lasted, f"by noise alone: {rates}", *([late] if late else [])])

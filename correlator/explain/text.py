@@ -36,6 +36,8 @@ def _explanation(found: Explanation) -> Iterator[str]:
     yield ""
     yield "Why these belong together (nats by which each explanation beats everyday noise)"
     yield from _tree(found)
+    if late := wording.faults_of_late(found.faults_of_late):
+        yield f"  {late} ({found.faults_of_late:+.1f} nats)"
     sums = f"together {found.gain:+.1f} nats: {found.real:.1%} that this is a fault and no noise"
     yield f"  {sums}"
     yield from _section("What would make another service the root", _turns(found))

@@ -38,7 +38,8 @@ class Grounds(msgspec.Struct, frozen=True):
     def gain(self) -> float:
         """Return the log odds that the incident is a fault rather than noise throughout."""
         noise = self.view.explainer.noise
-        return math.fsum(share - math.log(noise(self.near[key])) for key, share in self.shares.items())
+        nodes = math.fsum(share - math.log(noise(self.near[key])) for key, share in self.shares.items())
+        return nodes + self.view.explainer.fault_odds
 
 
 def grounds(view: View, incident: Incident) -> Grounds:

@@ -178,6 +178,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         gain: log odds that the incident is a fault rather than noise throughout, nats.
+        faults_of_late: how much of it is because faults were frequent here of late, nats.
         real: the same as a probability.
         as_published: whether what was replayed is what was published; None where there was nothing to compare with.
     """
@@ -196,6 +197,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     root_silent: bool
     confidence: float
     gain: float
+    faults_of_late: float
     real: float
     members: list[Member]
     suspects: list[Suspect]
@@ -214,6 +216,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What an incident that has not paged was judged by.
 
     Args:
+        faults_of_late: how much of `gain` is because faults were frequent here of late, nats.
         real: probability that it is a fault; below `threshold` it does not page.
         firings_per_day: how often each of its rules fires by noise alone, as learned.
     """
@@ -221,6 +224,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     services: list[str]
     gain: float
+    faults_of_late: float
     real: float
     threshold: float
     firing: bool

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from correlator.engine.decisions import Reason
 
 #: Least nats of a strength, with the word for it.
 _STRENGTHS = ((6.0, "decisive"), (3.0, "strong"), (1.0, "fair"), (0.0, "slight"))
+
+#: Faults that are so many times as frequent as usual are worth a word.
+_NOTABLE_TIMES = 1.1
 
 _FEATURES = {
     "weight": "weight of all explanations that begin with it",
@@ -103,3 +108,9 @@ def duration(seconds: float) -> str:
     minutes, left = divmod(rest, 60)
     parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def faults_of_late(nats: float) -> str:
+    """Return that faults were frequent of late, empty where they were not; `nats` are the log of how many times."""
+    times = math.exp(nats)
+    return f"faults were {times:.1f} times as frequent as usual here of late" if times >= _NOTABLE_TIMES else ""

@@ -66,6 +66,14 @@ def test_the_text_names_the_root_the_tree_and_what_would_turn_it(files: Files) -
     assert "What would make another service the root" in text and "changes were applied" in text
 
 
+def test_that_faults_were_frequent_of_late_is_said_where_it_counts(files: Files) -> None:
+    first = files.run("explain", files.id, "--revision", "1", "--alerts", files.alerts).stdout.decode()
+    assert "as frequent as usual" not in first
+    # Once somebody was paged, the next fault in so small a system is likelier.
+    last = files.run("explain", files.id, "--alerts", files.alerts).stdout.decode()
+    assert "faults were 1.8 times as frequent as usual here of late (+0.6 nats)" in last
+
+
 def test_a_dump_of_the_log_is_explained_as_the_alerts_are(files: Files) -> None:
     common = (files.id, "--revision", "1", "--no-changes")
     assert files.explain(*common, "--log", files.dump) == files.explain(*common, "--alerts", files.alerts)

@@ -43,7 +43,8 @@ def check(found: Explanation, event: IncidentEvent, engine: Engine) -> None:
     noise = sum(math.log(view.explainer.noise(view.scope.nodes[key])) for key in incident.weighed)
     strengths = [one.strength for one in found.members if one.strength is not None]
     assert sum(strengths) == pytest.approx(incident.weight - noise, abs=1e-3 * (1 + len(strengths)))
-    assert found.gain == pytest.approx(incident.weight - noise, abs=1e-3)
+    assert found.faults_of_late == pytest.approx(view.explainer.fault_odds, abs=1e-3)
+    assert found.gain == pytest.approx(incident.weight - noise + found.faults_of_late, abs=2e-3)
     for member in found.members:
         node = view.scope.nodes[member.node]
         assert member.parent == (node.parent if node.parent in view.scope.nodes else None)
