@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="correlator-quality-") as folder:
             results = [_judge(stream, options, Path(folder)) for stream in _streams(options, Path(folder))]
-        if options.simulate:
+        if options.drawn:
             print(means_as_markdown(results))
         _write(results, options, _provenance(sys.argv[1:] if arguments is None else arguments))
         return _check(results, options.tolerances) if options.check else 0
@@ -120,9 +120,7 @@ def _write(results: Sequence[StreamResult], options: argparse.Namespace, provena
         RESULTS.mkdir(exist_ok=True)
         name = f"{provenance.date[:10]}-{_simulated(options) if options.simulate else 'streams'}-{provenance.commit}"
         (RESULTS / f"{name}.json").write_bytes(as_document(results, provenance))
-        (RESULTS / f"{name}.md").write_text(
-            as_record(results, provenance, with_means=bool(options.simulate)), encoding="utf-8"
-        )
+        (RESULTS / f"{name}.md").write_text(as_record(results, provenance, drawn=options.drawn), encoding="utf-8")
 
 
 def _check(results: Sequence[StreamResult], path: Path) -> int:

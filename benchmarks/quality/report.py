@@ -129,16 +129,16 @@ def as_document(results: Sequence[StreamResult], provenance: Provenance) -> byte
     return msgspec.json.format(msgspec.json.encode({"provenance": provenance, "streams": streams}), indent=1)
 
 
-def as_record(results: Sequence[StreamResult], provenance: Provenance, *, with_means: bool) -> str:
-    """Write the dated Markdown result; with means over the streams where they are one system each of a kind."""
+def as_record(results: Sequence[StreamResult], provenance: Provenance, *, drawn: bool) -> str:
+    """Write the dated Markdown result: a section for each stream, or the means over `drawn` systems."""
     head = [
         f"# Quality, {provenance.date}",
         "",
         f"Command `{provenance.command}`, commit `{provenance.commit}`. Figures are defined in docs/quality.md.",
         "",
     ]
-    sections = [as_markdown(result) for result in results]
-    return "\n".join([*head, *([means_as_markdown(results)] if with_means else []), *sections])
+    sections = [means_as_markdown(results)] if drawn else [as_markdown(result) for result in results]
+    return "\n".join([*head, *sections])
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
