@@ -176,6 +176,7 @@ class CorrelatorApp(WorkerApp):
             await self._announcer.announce()
             self.ingest.positions.clear()
             self.listening.positions.clear()
+            self.forget_floors()
             self.ingest.assigned_at = wall_clock()
             self._loaded = True
         except Exception as error:

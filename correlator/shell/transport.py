@@ -106,8 +106,9 @@ class SeekingConsumer(BulkConsumer):
                 # Where retention has passed it, the client resets to the earliest. To ask for that here would wait
                 # behind its long-polling fetch, more than a second.
                 targets[place] = wanted
-        await self.seek_wait(targets)
+        # Before anything may be read from there.
         self._floors = {TP(place.topic, place.partition): offset or 0 for place, offset in committed.items()}
+        await self.seek_wait(targets)
         for place, offset in targets.items():
             self._read_offset[place] = offset or None
             if offset > self._floors[place]:
@@ -139,12 +140,16 @@ class SeekingConsumer(BulkConsumer):
         """Return the generation of the group that the broker took us into last; -1 when it has thrown us out."""
         return int(self._thread._ensure_consumer()._coordinator.generation)
 
-    def committed_offset(self, partition: TP) -> int:
-        """Return below which offset nothing of the partition will be delivered again.
+    def committed_offset(self, partition: TP) -> int | None:
+        """Return below which offset nothing of the partition will be delivered again; None while that is not known.
 
         Faust's own account also counts commits that failed, and is empty while partitions are revoked.
         """
-        return self._floors.get(partition, 0)
+        return self._floors.get(partition)
+
+    def forget_floors(self) -> None:
+        """Begin with a new assignment: somebody else may have gone on since, and a fetch may return before we seek."""
+        self._floors = {}
 
 
 class IdempotentProducer(driver.Producer):
@@ -185,15 +190,20 @@ class WorkerApp(faust.App):
     def generation(self) -> int:
         """Return the generation of the group that we work for; -2 when it is over and we have not been told yet."""
         generation = self.consumer_generation_id
-        consumer = self.consumer
-        assert isinstance(consumer, SeekingConsumer)
-        return generation if consumer.session_generation() == generation else -2
+        return generation if self._seeking().session_generation() == generation else -2
 
-    def committed_offset(self, partition: TP) -> int:
-        """Return below which offset nothing of the partition will be delivered again."""
+    def committed_offset(self, partition: TP) -> int | None:
+        """Return below which offset nothing of the partition will be delivered again; None while that is not known."""
+        return self._seeking().committed_offset(partition)
+
+    def forget_floors(self) -> None:
+        """Let nothing that was committed before this assignment count."""
+        self._seeking().forget_floors()
+
+    def _seeking(self) -> SeekingConsumer:
         consumer = self.consumer
         assert isinstance(consumer, SeekingConsumer)
-        return consumer.committed_offset(partition)
+        return consumer
 
     def is_log(self, partition: TP) -> bool:
         return partition.topic == self.log_topic

@@ -178,12 +178,28 @@ async def test_a_commit_of_what_is_revoked_is_none() -> None:
 
 async def test_the_floor_is_what_the_broker_has_taken_also_while_partitions_are_revoked() -> None:
     consumer = consumer_of(Client(accepts=False))
-    assert consumer.committed_offset(RAW) == 0
+    assert consumer.committed_offset(RAW) is None
     await consumer.perform_seek()
     await consumer._commit_offsets({RAW: 9})
     assert consumer.committed_offset(RAW) == 7
     consumer._committed_offset.pop(RAW)
     assert consumer.committed_offset(RAW) == 7
+
+
+async def test_the_floor_of_an_assignment_is_known_before_anything_is_read_and_not_from_the_one_before() -> None:
+    client = Client()
+    consumer = consumer_of(client)
+    await consumer.perform_seek()
+    consumer.forget_floors()
+    assert consumer.committed_offset(RAW) is None
+    known = []
+
+    async def look(targets: object) -> None:
+        known.append(consumer.committed_offset(RAW))
+
+    consumer.seek_wait = look
+    await consumer.perform_seek()
+    assert known == [7]
 
 
 async def test_what_a_fetch_brings_over_a_rebalance_is_fetched_again_from_where_the_assignment_begins() -> None:
