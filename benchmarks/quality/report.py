@@ -86,10 +86,7 @@ def as_markdown(result: StreamResult) -> str:
 
 def means_as_markdown(results: Sequence[StreamResult]) -> str:
     """Write the section of the means over systems, each of the same weight."""
-    lines = [
-        f"## Mean of {len(results)} systems",
-        "",
-    ]
+    lines = [f"## Mean of {len(results)} systems", ""]
     rows = []
     for name in dict.fromkeys(name for result in results for name in result.methods):
         found = [figures(result.methods[name]) for result in results if name in result.methods]

@@ -12,8 +12,8 @@ import math
 from correlator.engine.causes import FAULT_RATE
 from correlator.engine.state import Rate
 
-#: For so much a page counts: of what pages on simulated days, four in ten are faults. So a rate that pages for noise
-#: would make does not rise by itself.
+#: For so much a page counts, since of the pages on simulated days four in ten are for faults; in full, pages for noise
+#: would raise the rate that brings them.
 PER_PAGE = 0.4
 #: How many faults the prior is worth: little, since systems differ by orders of magnitude.
 _PRIOR_COUNT = 0.5

@@ -18,7 +18,7 @@ from correlator.engine.background import rule
 from correlator.engine.decay import fade, left
 from correlator.engine.state import Background, Rate
 
-#: Where the classes of lengths begin, in correlation windows; with one of 300 s: 30 s, one, two, five and 15 minutes.
+#: Where the classes of lengths begin, in correlation windows; with one of 400 s: 40, 80, 160, 400 and 1,200 s.
 _EDGES = (0.1, 0.2, 0.4, 1.0, 3.0)
 #: Before anything is known: two exponentials, in correlation windows.
 _BLIP, _STAYS, _STAYS_SHARE = 0.225, 1.5, 0.15

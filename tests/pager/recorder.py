@@ -140,6 +140,12 @@ class Recorder:
         async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: len(self.taken) >= count)
 
+    async def wait_for_spoken(self, words: Iterable[tuple[str, str]]) -> None:
+        """Wait until PagerDuty took each (event_action, dedup_key), however often."""
+        wanted = set(words)
+        async with asyncio.timeout(60), self._changed:
+            await self._changed.wait_for(lambda: wanted <= set(self.spoken()))
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         pagerduty = request.path == "/v2/enqueue"
