@@ -7,11 +7,11 @@ one says much.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from correlator.engine import rhythm
-from correlator.engine.decay import HALF_LIFE_MS, fade, left
+from correlator.engine.decay import fade, left, watched
 from correlator.engine.state import Background, Rate
 
 #: Before anything is known: one firing of a rule on a service in ten days.
@@ -38,6 +38,9 @@ BY_THE_CLOCK = 30.0
 _MOST_MINUTES = 24
 _NOTHING = 0.01
 _TIDY_EVERY = 10_000  # firings
+
+#: What is learned of a rule: a rate, or how long it lasts.
+Level = TypeVar("Level")
 
 
 def start(background: Background, now: int) -> None:
@@ -98,35 +101,49 @@ def rates(background: Background, services: int, now: int) -> Callable[[str, str
     with the rhythm of the week.
     """
     times = rhythm.factor(background.rhythm, now)
-    exposure = _exposure(background, now)
+    exposure = watched(background.since, now)
     # How many rules watch how many services is not told; what fired so far says how many watch one.
-    watched = services * max(background.seen, 1) / max(len(background.pairs), 1)
-    overall = (_value(background.total, now) + OVERALL_COUNT) / (exposure * watched + OVERALL_COUNT / PRIOR_PER_SECOND)
-    generals: dict[str, float] = {}
-    known: dict[tuple[str, str], float] = {}
-    pairs, names = background.pairs, background.names
+    watching = services * max(background.seen, 1) / max(len(background.pairs), 1)
+    overall = (_value(background.total, now) + OVERALL_COUNT) / (exposure * watching + OVERALL_COUNT / PRIOR_PER_SECOND)
 
-    def rate(service: str, name: str) -> float:
+    def in_general(key: str) -> float:
+        of_name = background.names.get(key)
+        seen_on = 0 if of_name is None else of_name.pairs
+        return (_value(of_name, now) + NAME_COUNT) / (exposure * seen_on + NAME_COUNT / overall)
+
+    def on_service(known: Rate | None, general: float) -> float:
+        return times * (_value(known, now) + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
+
+    return by_level(background, in_general, on_service)
+
+
+def by_level(
+    background: Background, in_general: Callable[[str], Level], on_service: Callable[[Rate | None, Level], Level]
+) -> Callable[[str, str], Level]:
+    """Return a function that gives what is known of a rule on a service, and works each level out once.
+
+    `in_general` gives what is known of a rule wherever it fires, `on_service` what follows for one service.
+    """
+    generals: dict[str, Level] = {}
+    known: dict[tuple[str, str], Level] = {}
+
+    def of(service: str, name: str) -> Level:
         value = known.get((service, name))
         if value is None:
             key = rule(name, service)
             general = generals.get(key)
             if general is None:
-                of_name = names.get(key)
-                seen_on = 0 if of_name is None else of_name.pairs
-                general = (_value(of_name, now) + NAME_COUNT) / (exposure * seen_on + NAME_COUNT / overall)
-                generals[key] = general
-            of_service = pairs.get(service)
-            own = 0.0 if of_service is None else _value(of_service.get(key), now)
-            value = known[service, name] = times * (own + PRIOR_COUNT) / (exposure + PRIOR_COUNT / general)
+                general = generals[key] = in_general(key)
+            of_service = background.pairs.get(service)
+            value = known[service, name] = on_service(None if of_service is None else of_service.get(key), general)
         return value
 
-    return rate
+    return of
 
 
 def expected(background: Background, seconds: float, now: int) -> float:
     """Return how many alerts noise brings within `seconds` at this time, whatever their rule and service."""
-    usual = _value(background.total, now) / (_exposure(background, now) + _LEAST_EXPOSURE)
+    usual = _value(background.total, now) / (watched(background.since, now) + _LEAST_EXPOSURE)
     return seconds * usual * rhythm.factor(background.rhythm, now)
 
 
@@ -141,13 +158,6 @@ def forget(background: Background, now: int) -> None:
             del background.pairs[service]
     for key in [key for key, known in background.names.items() if not known.pairs]:
         del background.names[key]
-
-
-def _exposure(background: Background, now: int) -> float:
-    """Return the observed time in seconds, decayed as the counts are."""
-    elapsed = max(0, now - background.since)
-    mean_life = HALF_LIFE_MS / math.log(2)
-    return float(mean_life * (1 - 2.0 ** (-elapsed / HALF_LIFE_MS)) / 1000)
 
 
 def _value(known: Rate | None, now: int) -> float:

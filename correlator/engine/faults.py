@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from correlator.engine.causes import FAULT_RATE
+from correlator.engine.decay import fade, left, watched
 from correlator.engine.state import Rate
 
 #: For so much a page counts, since of the pages on simulated days four in ten are for faults; in full, pages for noise
@@ -24,8 +25,8 @@ _HALF_LIFE_MS = 6 * 3_600_000
 
 def note(pages: Rate, real: float, now: int) -> None:
     """Count a page for trouble that nobody had been paged for, `real` the probability that it is a fault."""
-    pages.count = pages.count * _left(pages.at, now) + real
-    pages.at = now
+    fade(pages, now, _HALF_LIFE_MS)
+    pages.count += real
 
 
 def odds(pages: Rate, since: int, services: int, now: int) -> float:
@@ -33,11 +34,7 @@ def odds(pages: Rate, since: int, services: int, now: int) -> float:
 
     `since` is when the `services` began to be watched, in ms.
     """
-    watched = _HALF_LIFE_MS / math.log(2) * (1 - _left(since, now)) / 1000  # seconds, decayed as the count is
-    seen = PER_PAGE * pages.count * _left(pages.at, now)
-    times = (seen + _PRIOR_COUNT) / (FAULT_RATE * services * watched + _PRIOR_COUNT)
+    seen = PER_PAGE * pages.count * left(pages.at, now, _HALF_LIFE_MS)
+    usual = FAULT_RATE * services * watched(since, now, _HALF_LIFE_MS)
+    times = (seen + _PRIOR_COUNT) / (usual + _PRIOR_COUNT)
     return math.log(min(MOST_TIMES, max(1.0, times)))
-
-
-def _left(at: int, now: int) -> float:
-    return float(2.0 ** (-max(0, now - at) / _HALF_LIFE_MS))

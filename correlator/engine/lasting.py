@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-from correlator.engine.background import rule
+from correlator.engine.background import by_level, rule
 from correlator.engine.decay import fade, left
 from correlator.engine.state import Background, Rate
 
@@ -44,21 +44,14 @@ def note(background: Background, service: str, name: str, windows: float, weight
 def lengths(background: Background, now: int) -> Callable[[str, str], Shares]:
     """Return a function that gives how long a rule on a service lasts where it is noise; it holds for this moment."""
     general = _shrunk(background.total, USUAL, _OVERALL_COUNT, now)
-    generals: dict[str, Shares] = {}
-    known: dict[tuple[str, str], Shares] = {}
 
-    def of(service: str, name: str) -> Shares:
-        shares = known.get((service, name))
-        if shares is None:
-            key = rule(name, service)
-            of_name = generals.get(key)
-            if of_name is None:
-                of_name = generals[key] = _shrunk(background.names.get(key), general, _PRIOR_COUNT, now)
-            own = background.pairs.get(service, {}).get(key)
-            shares = known[service, name] = _shrunk(own, of_name, _PRIOR_COUNT, now)
-        return shares
+    def in_general(key: str) -> Shares:
+        return _shrunk(background.names.get(key), general, _PRIOR_COUNT, now)
 
-    return of
+    def on_service(known: Rate | None, of_name: Shares) -> Shares:
+        return _shrunk(known, of_name, _PRIOR_COUNT, now)
+
+    return by_level(background, in_general, on_service)
 
 
 def survival(shares: Shares, windows: float) -> float:

@@ -208,7 +208,7 @@ class Scope(msgspec.Struct, gc=False):
     current: dict[str, int] = {}  # service -> node that new alerts may join
     incidents: dict[str, Incident] = {}
     background: Background = msgspec.field(default_factory=Background)
-    pages: Rate = msgspec.field(default_factory=lambda: Rate(at=0))  # see `faults`
+    pages: Rate = msgspec.field(default_factory=lambda: Rate(at=0))  # for new trouble, of late; see `faults`
     habits: dict[str, Habit] = {}  # alert name -> how its senders behave
     changes: dict[str, list[ChangeEvent]] = {}  # service -> the last few
     solve_due_at: int = 0

@@ -1,4 +1,4 @@
-"""Worth a page: how sure it must be that an incident is a fault rather than noise.
+"""Worth a page: how sure it is that an incident is a fault rather than noise, and how sure it must be.
 
 One alert is asked for what the configuration says. A group is the best explanation of all that were possible: where
 much noise is about, some of it always fits together. So its odds must exceed the number of alerts that noise brings

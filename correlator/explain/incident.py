@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import msgspec
 
 from correlator.domain import Action, IncidentEvent
+from correlator.engine import worth
 from correlator.explain import nearby
 from correlator.explain.course import Course, Said
 from correlator.explain.suspects import changes, described, line_up, rivals, silences
@@ -123,7 +123,7 @@ def see(said: Said, event: IncidentEvent) -> Seen:
         confidence=event.root_cause.confidence,
         gain=round(gain, _DIGITS),
         faults_of_late=round(view.explainer.fault_odds, _DIGITS),
-        real=round(1 / (1 + math.exp(-max(-50.0, min(50.0, gain)))), _DIGITS),
+        real=round(worth.probability(gain), _DIGITS),
         members=tree,
         suspects=known,
         rivals=rivals(view.ranker, known),

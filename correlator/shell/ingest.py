@@ -42,7 +42,7 @@ _log = structlog.get_logger("correlator.worker")
 
 #: A message with more bad events than this is dead-lettered as a whole, or a megabyte of `[0,0,0...` made a hundred.
 _MAX_LETTERS = 20
-#: How often it is asked whether it is known where the group stands.
+#: How often it is asked whether a floor is known.
 _UNPLACED_SECONDS = 0.02
 
 
@@ -225,10 +225,11 @@ class Ingest:
             generation = self._app.generation()
             if self.closing or event.message.generation_id != generation:
                 continue
-            if not await self._is_placed(event.message.tp, generation):
+            floor = await self._floor(event.message.tp, generation)
+            if floor is None:
                 continue
             started = time.perf_counter()
-            await self._forward(event.value, event.message.tp, Session(generation, self.assigned_at))
+            await self._forward(event.value, floor, Session(generation, self.assigned_at))
             self._metrics.processing.labels("ingest").observe(time.perf_counter() - started)
             if self._app.generation() != generation:
                 continue  # the next owner of the partitions forwards them again, and the engine knows them again
@@ -236,19 +237,19 @@ class Ingest:
             self.positions[event.message.tp] = event.message.offset + 1
             self.handled += len(event.value)
 
-    async def _is_placed(self, place: TP, generation: int) -> bool:
-        """Wait until it is known where the group stands, or the assignment is over.
+    async def _floor(self, place: TP, generation: int) -> int | None:
+        """Return below which offset nothing will come again, once it is known; None if the assignment ends first.
 
         A fetch may return before that. Forwarded with a floor of nought, what it brings would look as if the topic had
         been made anew, and be taken for news though it was forwarded before.
         """
-        while self._app.committed_offset(place) is None:
+        while (floor := self._app.committed_offset(place)) is None:
             await asyncio.sleep(_UNPLACED_SECONDS)
             if self.closing or self._app.generation() != generation:
-                return False
-        return True
+                return None
+        return floor
 
-    async def _forward(self, bulk: Bulk, place: TP, session: Session) -> None:
+    async def _forward(self, bulk: Bulk, floor: int, session: Session) -> None:
         """Return when everything that comes of the messages is acknowledged."""
         sent: list[asyncio.Future[Any]] = []
         partitions = await self._publisher.partitions(self._events_topic)
@@ -256,8 +257,6 @@ class Ingest:
             parcels = Parcels(partitions)
             readings: list[Reading] = []
             invalid: Counter[str] = Counter()
-            # None after the assignment, which the engine takes no news from.
-            floor = self._app.committed_offset(place) or 0
             for message in map(_message, some):
                 reading = self._reader.read(message)
                 if reading.is_heartbeat:

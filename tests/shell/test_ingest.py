@@ -27,15 +27,15 @@ class App:
 
 
 @pytest.mark.parametrize(
-    ("floors", "generations", "placed"),
-    [([7], [], True), ([0], [], True), ([None, None, 7], [3, 3], True), ([None, None], [3, 4], False)],
+    ("floors", "generations", "floor"),
+    [([7], [], 7), ([0], [], 0), ([None, None, 7], [3, 3], 7), ([None, None], [3, 4], None)],
 )
 async def test_it_waits_for_the_floor_or_the_end_of_the_assignment(
-    floors: list[int | None], generations: list[int], placed: bool
+    floors: list[int | None], generations: list[int], floor: int | None
 ) -> None:
     ingest: Any = Ingest.__new__(Ingest)
     ingest._app, ingest.closing = App(floors, generations), False
-    assert await ingest._is_placed(PLACE, 3) is placed
+    assert await ingest._floor(PLACE, 3) == floor
     assert floors == []
     assert generations == []
 
@@ -43,4 +43,4 @@ async def test_it_waits_for_the_floor_or_the_end_of_the_assignment(
 async def test_a_worker_that_closes_does_not_wait() -> None:
     ingest: Any = Ingest.__new__(Ingest)
     ingest._app, ingest.closing = App([None], [3]), True
-    assert not await ingest._is_placed(PLACE, 3)
+    assert await ingest._floor(PLACE, 3) is None
