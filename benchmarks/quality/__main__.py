@@ -7,31 +7,24 @@ python -m benchmarks.quality [--streams DIR] [--stream NAME ...] [--simulate PRE
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.quality.baselines import outcomes
-from benchmarks.quality.baselines.groups import Outcome
 from benchmarks.quality.drawn import drawn_settings
+from benchmarks.quality.judging import ENGINE, RESULTS, ROOT, judge, provenance
 from benchmarks.quality.replay import CommandFailed, correlator_command, replay, simulate
 from benchmarks.quality.report import Provenance, StreamResult, as_document, as_markdown, as_record, means_as_markdown
 from benchmarks.quality.stream import Stream, read_stream, stream_folders
 from benchmarks.quality.tolerances import DEFAULT_PATH, read_tolerances, regressions
 from benchmarks.quality.windows import naive_accuracies
 from correlator.errors import ConfigError
-from correlator.scoring import Score, figures, score
+from correlator.scoring import Score, figures
 
-#: The engine's name among the methods of a table.
-ENGINE = "correlator"
-ROOT = Path(__file__).resolve().parents[2]
 #: Where the labelled streams lie beside a checkout; they are read in place and are no part of it.
 STREAMS = ROOT.parent / "shared" / "data"
-RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = [_judge(stream, options, Path(folder)) for stream in _streams(options, Path(folder))]
         if options.drawn:
             print(means_as_markdown(results))
-        _write(results, options, _provenance(sys.argv[1:] if arguments is None else arguments))
+        _write(results, options, provenance("benchmarks.quality", sys.argv[1:] if arguments is None else arguments))
         return _check(results, options.tolerances) if options.check else 0
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -99,9 +92,9 @@ def _judge(stream: Stream, options: argparse.Namespace, folder: Path) -> StreamR
     if not options.no_engine:
         outputs = folder / "outputs" / stream.name
         outputs.mkdir(parents=True)
-        methods[ENGINE] = _score(stream, replay(options.correlator, stream, outputs, options.set))
+        methods[ENGINE] = judge(stream, replay(options.correlator, stream, outputs, options.set))
     if options.baselines:
-        methods |= {name: _score(stream, outcome) for name, outcome in outcomes(stream)}
+        methods |= {name: judge(stream, outcome) for name, outcome in outcomes(stream)}
     result = StreamResult(
         name=stream.name, window_seconds=stream.window_seconds, methods=methods, naive=naive_accuracies(stream)
     )
@@ -109,18 +102,14 @@ def _judge(stream: Stream, options: argparse.Namespace, folder: Path) -> StreamR
     return result
 
 
-def _score(stream: Stream, outcome: Outcome) -> Score:
-    return score(stream.alerts, stream.truth, outcome.assignments, outcome.steps, services=len(stream.graph))
-
-
-def _write(results: Sequence[StreamResult], options: argparse.Namespace, provenance: Provenance) -> None:
+def _write(results: Sequence[StreamResult], options: argparse.Namespace, made: Provenance) -> None:
     if options.json:
-        options.json.write_bytes(as_document(results, provenance))
+        options.json.write_bytes(as_document(results, made))
     if options.record:
         RESULTS.mkdir(exist_ok=True)
-        name = f"{provenance.date[:10]}-{_simulated(options) if options.simulate else 'streams'}-{provenance.commit}"
-        (RESULTS / f"{name}.json").write_bytes(as_document(results, provenance))
-        (RESULTS / f"{name}.md").write_text(as_record(results, provenance, drawn=options.drawn), encoding="utf-8")
+        name = f"{made.date[:10]}-{_simulated(options) if options.simulate else 'streams'}-{made.commit}"
+        (RESULTS / f"{name}.json").write_bytes(as_document(results, made))
+        (RESULTS / f"{name}.md").write_text(as_record(results, made, drawn=options.drawn), encoding="utf-8")
 
 
 def _check(results: Sequence[StreamResult], path: Path) -> int:
@@ -134,29 +123,6 @@ def _check(results: Sequence[StreamResult], path: Path) -> int:
     for sentence in found:
         print(sentence, file=sys.stderr)
     return 1 if found else 0
-
-
-def _provenance(arguments: Sequence[str]) -> Provenance:
-    return Provenance(
-        command=shlex.join(["python", "-m", "benchmarks.quality", *arguments]),
-        commit=_commit(),
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )
-
-
-def _commit() -> str:
-    """Return the commit of this checkout, marked where the tree differs from it."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -91,15 +91,15 @@ def means_as_markdown(results: Sequence[StreamResult]) -> str:
     for name in dict.fromkeys(name for result in results for name in result.methods):
         found = [figures(result.methods[name]) for result in results if name in result.methods]
         means = [mean_over_systems([values[figure] for values in found]) for _, figure in COLUMNS]
-        rows.append([name, *(_cell(mean and mean[0]) for mean in means)])
+        rows.append([name, *(cell(mean and mean[0]) for mean in means)])
         if len(rows) == 1:
-            rows += [[which, *(_cell(mean and mean[place]) for mean in means)] for which, place in _BOUNDS]
+            rows += [[which, *(cell(mean and mean[place]) for mean in means)] for which, place in _BOUNDS]
     lines += [*table(["method", *(heading for heading, _ in COLUMNS)], rows), ""] if rows else []
     naive = []
     for name in dict.fromkeys(name for result in results for name in result.naive):
         first = mean_over_systems([result.naive[name].top1 for result in results])
         three = mean_over_systems([result.naive[name].top3 for result in results])
-        naive.append([name, _cell(first and first[0]), _cell(three and three[0])])
+        naive.append([name, cell(first and first[0]), cell(three and three[0])])
     lines += table(["ranker, on the windows of the true cases", "top-1", "top-3"], naive)
     return "\n".join([*lines, ""])
 
@@ -153,10 +153,11 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _row(score: Score) -> list[str]:
     values: Mapping[str, float | None] = figures(score)
-    return [_cell(values[figure]) for _, figure in COLUMNS]
+    return [cell(values[figure]) for _, figure in COLUMNS]
 
 
-def _cell(value: float | None) -> str:
+def cell(value: float | None) -> str:
+    """Write one figure of a table."""
     if value is None:
         return "-"
     if isinstance(value, int):

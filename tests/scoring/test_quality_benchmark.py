@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quality import sweep
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.drawn import drawn_settings, mean_over_systems
 from benchmarks.quality.replay import replay_command
 from benchmarks.quality.stream import read_stream
 from benchmarks.quality.tolerances import Bound, read_tolerances, regressions
+from correlator.config import load
 from correlator.errors import ConfigError
 from correlator.simulator.parameters import overridden
 from correlator.simulator.presets import preset
@@ -23,9 +25,11 @@ TOPOLOGY = {
 
 #: Puts every event into one incident, as the command line contract says a replay reports it.
 STAND_IN = """#!{python}
-import json, sys
+import json, shutil, sys
 arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
-assert sys.argv[1] == "replay"
+if sys.argv[1] == "simulate":
+    shutil.copytree({tiny!r}, arguments["--out"], dirs_exist_ok=True)
+    sys.exit(arguments["--preset"] != "day")
 with open(arguments["--assignments"], "w") as out:
     for line in open(arguments["--alerts"]):
         print(json.dumps({{"event_id": json.loads(line)["id"], "incident_id": "incident-1"}}), file=out)
@@ -45,9 +49,10 @@ def streams(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> str:
+def stand_in(tmp_path: Path, streams: Path) -> str:
     path = tmp_path / "stand-in"
-    path.write_text(STAND_IN.format(python=sys.executable, incident=json.dumps(INCIDENT)))
+    text = STAND_IN.format(python=sys.executable, incident=json.dumps(INCIDENT), tiny=str(streams / "tiny"))
+    path.write_text(text)
     path.chmod(0o755)
     return str(path)
 
@@ -96,6 +101,25 @@ def test_an_unknown_stream_is_refused(streams: Path, capsys: pytest.CaptureFixtu
     assert main(["--streams", str(streams), "--stream", "missing", "--no-engine"]) == 2
     assert "no labelled stream missing here" in capsys.readouterr().err
     assert main(["--streams", str(streams / "tiny"), "--no-engine"]) == 2
+
+
+def test_a_sweep_has_a_row_for_what_is_varied_and_for_whom(stand_in: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--seeds", "1", "2", "--beside", "component 1 hop 120 s", "--correlator", stand_in]
+    assert sweep.main([*arguments, "--only", "placement", "--only", "one hop"]) == 0
+    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    unplaced = "world: no placement known"
+    assert rows[2:] == [unplaced, f"{unplaced}; component 1 hop 120 s", "engine: one hop"]
+    assert sweep.main([*arguments, "--only", "placement", "--beside", "reading tea leaves"]) == 2
+    assert sweep.main([*arguments, "--only", "the weather"]) == 2
+    assert sweep.main([*arguments, "--only", "placement", "--simulate", "night"]) == 1
+
+
+@pytest.mark.parametrize("variation", sweep.VARIATIONS, ids=lambda variation: variation.what)
+def test_what_a_sweep_varies_is_a_setting_and_not_the_default(variation: sweep.Variation) -> None:
+    world = overridden(preset("day"), variation.world)
+    engine = load(None, variation.engine, {})
+    assert (world != preset("day")) == bool(variation.world)
+    assert (engine != load(None, (), {})) == bool(variation.engine)
 
 
 def test_bounds_fall_back_to_the_preset_of_a_simulated_stream() -> None:
