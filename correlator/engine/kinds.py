@@ -53,17 +53,19 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         r"|\b(targets?|job|master|replicas?|instances?) missing|missing (target|master|replica|instance)|no replicas"
         r"|healthy (host|node|data node|pod|backend)|no (\w+ )?consumers?\b|systemd|\bpod pending|claim pending"
         r"|container waiting|image ?pull|(replica\w*|generation) mismatch|roll ?out ?stuck"
-        r"|no leader|leader change|insufficient members|quorum|split ?brain|cluster (partition|red|yellow|flapping)"
-        r"|(unassigned|initializing) shards|\braid\b|bond(ing)? degraded|replication (broken|stopped)"
+        r"|no leader|leader change|insufficient members|quorum|split ?brain|cluster (partition|red|yellow)"
+        r"|(unassigned|initializing) shards|under.?replicated|under min isr|flapping|\braid\b"
+        r"|bond(ing)? degraded|replication (broken|stopped)"
         r"|cert(ificate)?s? (will |is |are |about to )*expir|certificate revoked"
         r"|\bcheck (ping|tcp|ssh|https?|icmp|procs|ssl)\b",
     ),
     (
         Kind.TRAFFIC,
         r"(traffic|request|transmit|receive|throughput|workload|orders?|volume|rps|qps)\w* "
-        r"(\w+ )?\(?(drop|low|fell|stop|loss)|drop in|no (traffic|requests|data|new (data|documents|messages))"
+        r"(\w+ )?\(?(drop|low|fell|stop|loss)|drop in|no (new )?(traffic|requests|data|documents|messages?)\b"
         r"|(?<!availability )(?<!packet )(?<!packets )\bdrop\b|\blow (\w+ )?(requests?|traffic|throughput|hits)\b"
-        r"|(commit|transaction|consumption|message|event|ingestion|indexing) (rate )?low",
+        r"|(commit|transaction|consumption|message|event|ingestion|indexing) (rate )?low"
+        r"|zero (\w+ )?(qps|rps|requests|traffic)",
     ),
     (
         Kind.SURGE,
@@ -78,11 +80,11 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         r"|full\b|\blag\b|queue|backlog|swap|iops|capacity|eviction|replication|utili[sz]ation|\busage\b|bandwidth"
         r"|(?<!rejected)(?<!rejected )(?<!refused )connections?\b(?! (error|reject|refuse|time|reset|fail|lost))"
         r"|load (average|high)|(high|node|host|system|check) load|^load\b|file ?system|filling|almost out|open files"
-        r"|(out of|low|free|no) (space|storage|files)|storage (space|low|usage)|pending|in.?flight|check mailq"
+        r"|(out of|low|free|no) (space|storage|files)|storage (space|low|usage)|pending|outstanding|in.?flight"
         r"|too many (?!request|error|fail|restart|dead|[45])|messages? (ready|un\w+|visible|age)|age of oldest"
         r"|iterator age|burst balance|goroutine|max(ed|imum)? ?(out|children|conn)|\bbusy|active sessions|cursors"
         r"|conntrack|sockets?\b|cardinality|series limit|context switch|network throughput (in|out)|locks acquired"
-        r"|(database|wal|log) (growth|size)|scale capability",
+        r"|(database|wal|log) (growth|size)|scale capability|check mailq",
     ),
     (
         Kind.LATENCY,

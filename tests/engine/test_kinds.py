@@ -18,6 +18,7 @@ NAMES = {
         " EtcdNoLeader EtcdInsufficientMembers ElasticsearchClusterRed ElasticsearchUnassignedShards RedisMissingMaster"
         " RedisReplicationBroken RabbitmqClusterPartition MysqlSlaveSqlThreadNotRunning BlackboxProbeFailed"
         " SslCertificateWillExpireSoon UnHealthyHostCount StatusCheckFailed check_ping NodeRAIDDegraded PodEvicted"
+        " UnderReplicatedPartitions OfflineLogDirectoryCount InstancesFlapping NodeCertificateExpiresSoon"
     ),
     Kind.SATURATION: (
         "CPUThrottlingHigh HostOutOfMemory MemoryUtilization NodeFilesystemAlmostOutOfSpace FreeStorageSpace check_load"
@@ -25,6 +26,7 @@ NAMES = {
         " KafkaConsumerLag ApproximateAgeOfOldestMessage RabbitmqTooManyUnackMessages ElasticsearchPendingTasks"
         " MysqlTooManyOpenFiles PostgresqlTooManyLocksAcquired TooManyConnections RedisEvictions GoGoroutineSpike"
         " Php-fpmMax-childrenReached NodeHighNumberConntrackEntriesUsed IteratorAge disk_used_percent socket"
+        " OutstandingRequests KafkaRunningOutOfSpace"
     ),
     Kind.ERRORS: (
         "HighErrorRate HTTPCode_Target_5XX_Count KubeJobFailed NodeNetworkReceiveErrs PacketLoss ErrorBudgetBurn"
@@ -38,7 +40,9 @@ NAMES = {
         "UpstreamLatencyHigh EnvoyClusterCircuitBreakerTripped IntegrationLatency TargetConnectionErrorCount"
         " PrometheusNotConnectedToAlertmanager DownstreamServiceFailing"
     ),
-    Kind.TRAFFIC: "TrafficDrop IstioLowTotalRequestRate ElasticsearchNoNewDocuments PostgresqlCommitRateLow NoTraffic",
+    Kind.TRAFFIC: (
+        "TrafficDrop IstioLowTotalRequestRate ElasticsearchNoNewDocuments PostgresqlCommitRateLow NoTraffic ZeroSQLQps"
+    ),
     Kind.SURGE: "RequestSurge MysqlHighQps IstioHighTotalRequestRate ElasticsearchHighQueryRate RequestRateHigh",
     Kind.OTHER: "Watchdog InfoInhibitor ClockSkew",
 }
